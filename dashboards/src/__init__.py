@@ -1,0 +1,1 @@
+"""Builders of the checked-in dashboards: `python -m dashboards.src --write` makes dashboards/*.json."""

@@ -1,0 +1,191 @@
+"""What the events of a queue add up to: who waits, who runs, totals and times; pure, no connection.
+
+An attempt's wait is the id of its ``active`` minus that of its ``waiting``, its run the id of
+``completed``, ``failed``, ``delayed`` or ``waiting`` minus that of ``active``: one clock, per attempt,
+right under ``removeOnComplete: true``.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import TypeVar
+
+from supercheck_exporter.bullmq.events import Entry
+from supercheck_exporter.core import HistogramValue
+
+T = TypeVar("T")
+
+MAX_TRACKED_JOBS = 200_000
+"""Jobs of one queue whose last event is remembered; the oldest is forgotten first."""
+
+# An edge at every target and threshold: 5 s (the seed's target), 300 s and 900 s (waiting too long).
+WAIT_EDGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
+# 180 s is Supercheck's usual test, 900 and 1800 s its own alerting, 4200 s k6's lock, 4800 s the sweeper.
+RUN_EDGES = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 4200, 4800)
+OUTCOMES = ("completed", "failed", "retried")
+
+
+class Distribution:
+    """A histogram being filled; values in seconds."""
+
+    __slots__ = ("counts", "edges", "total")
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = edges
+        self.counts = [0] * (len(edges) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one value; an edge belongs to the bucket below it."""
+        self.counts[bisect_left(self.edges, seconds)] += 1
+        self.total += seconds
+
+    def value(self) -> HistogramValue:
+        """What it holds now."""
+        return HistogramValue(tuple(accumulate(self.counts)), self.total)
+
+
+class Journal:
+    """What the events of one queue add up to; pure, in milliseconds of Redis's clock."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[bytes, int] = {}
+        """Waiting jobs and since when, longest first."""
+        self.active: dict[bytes, int] = {}
+        """Running jobs and since when, longest first."""
+        self.totals = dict.fromkeys(("added", "completed", "failed", "retried", "stalled", "lost"), 0)
+        self.wait = Distribution(WAIT_EDGES)
+        self.run = {outcome: Distribution(RUN_EDGES) for outcome in OUTCOMES}
+        self.started_ms = 0
+        self.finished_ms = 0
+
+    def backfill(self, entries: Iterable[Entry]) -> None:
+        """Learn who waits and runs, and when something last happened, from before we came.
+
+        What these entries would count was counted, or missed, by whoever watched before.
+        """
+        past = Journal()
+        past.apply(entries)
+        self.waiting, self.active = past.waiting, past.active
+        self.started_ms, self.finished_ms = past.started_ms, past.finished_ms
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        """Take entries in the order of the stream."""
+        waiting, active, totals = self.waiting, self.active, self.totals
+        for ms, event, job in entries:
+            if event == b"waiting":
+                # from `active` without `stalled` before it: a retry without backoff
+                self._ended(job, ms, "retried")
+                waiting[job] = ms
+            elif event == b"active":
+                since = waiting.pop(job, None)
+                if since is not None:
+                    self.wait.observe((ms - since) / 1000)
+                active[job] = ms
+                self.started_ms = ms
+            elif event in (b"completed", b"failed"):
+                outcome = event.decode()
+                self._ended(job, ms, outcome)
+                waiting.pop(job, None)
+                totals[outcome] += 1
+                self.finished_ms = ms
+            elif event == b"delayed":
+                self._ended(job, ms, "retried")
+                waiting.pop(job, None)
+            elif event == b"added":
+                totals["added"] += 1
+            elif event == b"stalled":
+                totals["stalled"] += 1
+                active.pop(job, None)
+            elif event in (b"removed", b"waiting-children"):
+                waiting.pop(job, None)
+                active.pop(job, None)
+        for jobs in (waiting, active):
+            while len(jobs) > MAX_TRACKED_JOBS:
+                del jobs[next(iter(jobs))]
+
+    def forget_waiting(self, before_ms: float) -> None:
+        """Forget waiting jobs that became ready before a moment."""
+        while self.waiting:
+            job, since = next(iter(self.waiting.items()))
+            if since >= before_ms:
+                break
+            del self.waiting[job]
+
+    def missed(self, entries: int) -> None:
+        """Some entries were lost: no pair across the hole can be trusted."""
+        self.totals["lost"] += entries
+        self.waiting.clear()
+        self.active.clear()
+
+    def _ended(self, job: bytes, ms: int, outcome: str) -> None:
+        since = self.active.pop(job, None)
+        if since is None:
+            return
+        self.run[outcome].observe((ms - since) / 1000)
+        if outcome == "retried":
+            self.totals["retried"] += 1
+
+
+class Journals:
+    """The journals of all queues: written by the follower's thread, read by scrapes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._journals: dict[str, Journal] = {}
+
+    def _of(self, queue: str) -> Journal:
+        return self._journals.setdefault(queue, Journal())
+
+    def backfill(self, queue: str, entries: Sequence[Entry]) -> None:
+        """See events.Sink."""
+        with self._lock:
+            self._of(queue).backfill(entries)
+
+    def apply(self, queue: str, entries: Iterable[Entry]) -> None:
+        """See events.Sink."""
+        with self._lock:
+            self._of(queue).apply(entries)
+
+    def lost(self, queue: str, entries: int) -> None:
+        """See events.Sink."""
+        with self._lock:
+            self._of(queue).missed(entries)
+
+    def forget(self, queue: str) -> None:
+        """See events.Sink."""
+        with self._lock:
+            self._journals.pop(queue, None)
+
+    def waiting_since(self, queue: str, job: bytes) -> int | None:
+        """When the job last became ready, in ms, or None where no event told."""
+        with self._lock:
+            return self._of(queue).waiting.get(job)
+
+    def active_since(self, queue: str, job: bytes) -> int | None:
+        """When the job's attempt began, in ms, or None where no event told."""
+        with self._lock:
+            return self._of(queue).active.get(job)
+
+    def longest_waiting(self, queue: str) -> bytes | None:
+        """The job that has been ready for longest by the events, or None."""
+        with self._lock:
+            return next(iter(self._of(queue).waiting), None)
+
+    def none_waiting(self, queue: str, before_ms: float) -> None:
+        """Redis shows the queue empty: forget the jobs that became ready before ``before_ms``."""
+        with self._lock:
+            self._of(queue).forget_waiting(before_ms)
+
+    def not_waiting(self, queue: str, job: bytes) -> None:
+        """Forget a job that Redis shows to be gone (drained or cleaned, which name no job)."""
+        with self._lock:
+            self._of(queue).waiting.pop(job, None)
+
+    def read(self, queues: Iterable[str], view: Callable[[str, Journal], Iterable[T]]) -> list[T]:
+        """What ``view`` makes of each queue's journal, while nothing is written."""
+        with self._lock:
+            return [item for queue in queues for item in view(queue, self._of(queue))]

@@ -1,0 +1,306 @@
+"""The collector contract: descriptors, samples, deadlines, and one place that judges success.
+
+A collector only reads and returns samples. The Runner alone catches, times and judges, so that each
+collector is all or nothing and a frozen source costs its own collector and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from prometheus_client import Metric
+from prometheus_client.registry import Collector as RegistryCollector
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+
+class NoData(Exception):
+    """There is nothing to report now, and that is no failure: no samples, success 1."""
+
+
+class SourceError(Exception):
+    """A source did not answer as it should. The text is for people and holds no secret."""
+
+
+class HistogramValue(NamedTuple):
+    """Cumulative counts, one per edge and a last one for +Inf, and the sum in the base unit."""
+
+    cumulative: Sequence[int]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Desc:
+    """One metric, declared once at module level.
+
+    ``name`` is the full name as it is scraped; ``edges`` are the upper bounds of a histogram's buckets
+    in the base unit, without +Inf.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+
+    def __call__(self, value: float | HistogramValue, *label_values: str) -> Sample:
+        """Make a sample of this metric; label values come in the order of ``labels``."""
+        return Sample(self, label_values, value)
+
+    def family(self) -> Metric:
+        """An empty prometheus_client family of this metric (counters lose their suffix there)."""
+        name = self.name.removesuffix("_total") if self.kind == "counter" else self.name
+        return Metric(name, self.help, self.kind)
+
+
+class Sample(NamedTuple):
+    """One value of one series."""
+
+    desc: Desc
+    labels: tuple[str, ...]
+    value: float | HistogramValue
+
+
+def gauge(name: str, help_text: str, *labels: str) -> Desc:
+    """Declare a gauge."""
+    return Desc(name, "gauge", help_text, labels)
+
+
+def counter(name: str, help_text: str, *labels: str) -> Desc:
+    """Declare a counter; its name ends in ``_total``."""
+    return Desc(name, "counter", help_text, labels)
+
+
+def histogram(name: str, help_text: str, edges: tuple[float, ...], *labels: str) -> Desc:
+    """Declare a histogram with these upper bounds, in the base unit, without +Inf."""
+    return Desc(name, "histogram", help_text, labels, edges)
+
+
+class Collector(ABC):
+    """What one file in collectors/ measures.
+
+    ``start`` and ``stop`` are for collectors that keep a background follower; ``collect`` is called on
+    each scrape from a thread of the Runner, never twice at once, and raises when anything it needs is
+    missing: NoData, SourceError, or whatever the client library raises.
+    """
+
+    name: str
+    descs: tuple[Desc, ...]
+
+    def start(self) -> None:  # noqa: B027  most collectors have no follower
+        """Start background followers; called once, never at import or registration."""
+
+    def stop(self) -> None:  # noqa: B027
+        """Stop them and wait for their end."""
+
+    @abstractmethod
+    def collect(self) -> Iterable[Sample]:
+        """Read the source afresh and return every sample, or raise."""
+
+
+SUCCESS = gauge(
+    "supercheck_scrape_collector_success",
+    "Whether the collector read everything it needs (1) or failed and emitted nothing (0).",
+    "collector",
+)
+DURATION = gauge(
+    "supercheck_scrape_collector_duration_seconds",
+    "How long the collector's last run took; of a run that is not over yet, how long it has run so far.",
+    "collector",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The outcome of one run of one collector."""
+
+    collector: str
+    success: bool
+    duration: float
+    finished_at: float
+    samples: tuple[Sample, ...] = ()
+    error: str = ""
+
+
+@dataclass
+class _State:
+    collector: Collector
+    inflight: Future[Run] | None = None
+    began: float = 0.0
+    last: Run | None = None
+    last_success_at: float | None = None
+    logged: str = field(default="")
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs collectors side by side under one deadline, at most one run of each in flight."""
+
+    collectors: Sequence[Collector]
+    clock: Callable[[], float] = time.monotonic
+    _states: dict[str, _State] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._states.update({c.name: _State(c) for c in self.collectors})
+        workers = max(1, len(self.collectors))
+        object.__setattr__(self, "_pool", ThreadPoolExecutor(workers, thread_name_prefix="collect"))
+
+    def start(self) -> None:
+        """Start every collector's background followers."""
+        for collector in self.collectors:
+            collector.start()
+
+    def stop(self) -> None:
+        """Stop the followers and wait for the runs in flight."""
+        for collector in self.collectors:
+            collector.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the collectors, in the order of the table."""
+        return tuple(self._states)
+
+    def state(self, name: str) -> tuple[Run | None, float | None]:
+        """The last finished run of a collector, and the Unix time of its last success."""
+        with self._lock:
+            return self._states[name].last, self._states[name].last_success_at
+
+    def scrape(self, names: Collection[str] | None = None, timeout: float = 10.0) -> list[Run]:
+        """Run the named collectors (all by default) and return what is there after ``timeout`` seconds.
+
+        A run that is still in flight from an earlier scrape is joined, not doubled. A run that is not
+        over in time counts as failed with the time it has taken so far; it goes on to its own socket
+        timeout, and its result is thrown away unless a later scrape joins it.
+        """
+        states = [s for n, s in self._states.items() if names is None or n in names]
+        futures = [self._submit(state) for state in states]
+        wait(futures, timeout=max(timeout, 0.0))
+        runs = []
+        for state, future in zip(states, futures, strict=True):
+            if future.done():
+                runs.append(future.result())
+                continue
+            took = self.clock() - state.began
+            text = f"still running after {took:.1f} s: its source does not answer"
+            runs.append(Run(state.collector.name, False, took, time.time(), error=text))
+        return runs
+
+    def _submit(self, state: _State) -> Future[Run]:
+        with self._lock:
+            if state.inflight is not None and not state.inflight.done():
+                return state.inflight
+            state.began = self.clock()
+            state.inflight = self._pool.submit(self._run, state)
+            return state.inflight
+
+    def _run(self, state: _State) -> Run:
+        name, began, error = state.collector.name, self.clock(), ""
+        samples: tuple[Sample, ...] = ()
+        try:
+            samples = tuple(state.collector.collect())
+            _refuse_duplicates(samples)
+        except NoData:
+            samples = ()
+        except Exception as problem:  # the one place that judges: see the module's docstring
+            samples, error = (), describe_error(problem)
+            if not isinstance(problem, SourceError) and error != state.logged:
+                log.debug("collector %s failed", name, exc_info=problem)
+        run = Run(name, not error, self.clock() - began, time.time(), samples, error)
+        self._note(state, run)
+        return run
+
+    def _note(self, state: _State, run: Run) -> None:
+        """Keep the run for the status page, and log each change once rather than each failure."""
+        with self._lock:
+            state.last = run
+            if run.success:
+                state.last_success_at = run.finished_at
+            changed, state.logged = run.error != state.logged, run.error
+        if changed and run.error:
+            log.error("collector %s failed: %s", run.collector, run.error)
+        elif changed:
+            log.info("collector %s works again", run.collector)
+
+
+def describe_error(problem: BaseException) -> str:
+    """One line about an exception, for the log and the status page.
+
+    Client libraries put addresses and the server's words into their texts, never a password.
+    """
+    text = " ".join(str(problem).split())
+    kind = type(problem).__name__
+    return text if isinstance(problem, SourceError) else f"{kind}: {text}" if text else kind
+
+
+def _refuse_duplicates(samples: Iterable[Sample]) -> None:
+    """Prometheus drops a whole page that holds one series twice: fail the one collector instead."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for sample in samples:
+        key = (sample.desc.name, sample.labels)
+        if key in seen:
+            raise SourceError(f"{sample.desc.name} {sample.labels} was collected twice")
+        seen.add(key)
+
+
+def families(runs: Iterable[Run]) -> Iterator[Metric]:
+    """Turn runs into prometheus_client families, each metric once, with success and duration first."""
+    groups: dict[Desc, list[Sample]] = {SUCCESS: [], DURATION: []}
+    for run in runs:
+        groups[SUCCESS].append(SUCCESS(float(run.success), run.collector))
+        groups[DURATION].append(DURATION(run.duration, run.collector))
+        for sample in run.samples:
+            groups.setdefault(sample.desc, []).append(sample)
+    for desc, samples in groups.items():
+        family = desc.family()
+        for sample in samples:
+            _add(family, sample)
+        yield family
+
+
+def _add(family: Metric, sample: Sample) -> None:
+    desc, values, value = sample
+    labels = dict(zip(desc.labels, values, strict=True))
+    if not isinstance(value, HistogramValue):
+        family.add_sample(desc.name, labels, value)
+        return
+    for edge, count in zip(_edge_labels(desc), value.cumulative, strict=True):
+        family.add_sample(desc.name + "_bucket", labels | {"le": edge}, count)
+    family.add_sample(desc.name + "_count", labels, value.cumulative[-1])
+    family.add_sample(desc.name + "_sum", labels, value.total)
+
+
+def _edge_labels(desc: Desc) -> tuple[str, ...]:
+    labels = _EDGES.get(desc.edges)
+    if labels is None:
+        labels = _EDGES[desc.edges] = (*(repr(float(edge)) for edge in desc.edges), "+Inf")
+    return labels
+
+
+_EDGES: dict[tuple[float, ...], tuple[str, ...]] = {}
+
+
+class Page(RegistryCollector):
+    """The runs of one scrape as something prometheus_client can render.
+
+    One is made for each scrape, so nothing is read at registration and no long-lived metric object is
+    updated.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families of the runs."""
+        return families(self._runs)

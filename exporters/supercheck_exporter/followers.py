@@ -1,0 +1,79 @@
+"""Background work off the scrape path: a thread that does one thing again and again until stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+
+from redis.exceptions import RedisError
+
+from supercheck_exporter.core import SourceError, describe_error
+
+log = logging.getLogger(__name__)
+
+
+class Follower(ABC):
+    """A daemon thread around ``step``, which says how long to wait before the next one.
+
+    A step that raises SourceError or a Redis error is logged once a change and tried again after
+    ``retry_seconds``; anything else is a defect and ends the thread loudly.
+    """
+
+    name = "follower"
+    retry_seconds = 2.0
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.first_success = threading.Event()
+        self.last_success = 0.0
+        """Unix time of the last step that worked; 0 before the first."""
+        self.error = ""
+        self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def step(self) -> float:
+        """Do it once; returns the seconds to wait until the next step."""
+
+    def start(self) -> None:
+        """Start the thread; a second call changes nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end, and wait for its step in flight (one socket timeout at most)."""
+        self.stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def is_fresh(self, max_age: float) -> bool:
+        """Whether a step worked within ``max_age`` seconds."""
+        return bool(self.last_success) and time.time() - self.last_success <= max_age
+
+    def require_fresh(self, max_age: float, what: str) -> None:
+        """Raise SourceError unless a step worked within ``max_age`` seconds: old news is no news."""
+        if self.is_fresh(max_age):
+            return
+        age = time.time() - self.last_success
+        since = f"for {age:.0f} s" if self.last_success else "yet"
+        raise SourceError(f"{what} could not be read {since}: {self.error or 'the first read is not over'}")
+
+    def _loop(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                pause = self.step()
+            except (SourceError, RedisError, OSError) as problem:
+                pause = self.retry_seconds
+                text = describe_error(problem)
+                if text != self.error:
+                    log.warning("%s: %s", self.name, text)
+                self.error = text
+            else:
+                if self.error:
+                    log.info("%s works again", self.name)
+                self.error = ""
+                self.last_success = time.time()
+                self.first_success.set()
+            self.stopping.wait(pause)

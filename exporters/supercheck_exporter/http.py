@@ -1,0 +1,173 @@
+"""The exporter's HTTP server: /metrics for Prometheus, and the pages for people."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from prometheus_client import CollectorRegistry, Info, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from supercheck_exporter import __version__, pages
+from supercheck_exporter.config import Settings
+from supercheck_exporter.core import Page, Run, Runner
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SCRAPE_TIMEOUT = 10.0
+OFFSET_SECONDS = 0.5
+"""Kept of the scrape timeout for rendering and the way back."""
+
+STATUS_MAX_AGE = 15.0
+"""The status page shows the last scrape if it is this young, so that reloading it costs nothing."""
+
+_UID = re.compile(r"/d/([A-Za-z0-9_-]{1,40})")
+
+
+class App:
+    """What the handler serves; made once, holds no request."""
+
+    def __init__(self, settings: Settings, runner: Runner) -> None:
+        self.settings = settings
+        self.runner = runner
+        self._process = ProcessCollector(registry=None)
+        self._info = Info("supercheck_exporter_build", "Version of the exporter; always 1.", registry=None)
+        self._info.info({"version": __version__})
+
+    def metrics(self, names: list[str], timeout: float, accept: str) -> tuple[str, bytes]:
+        """Scrape and render: content type and text; ``names`` empty means every collector."""
+        runs = self.runner.scrape(names or None, timeout)
+        registry = CollectorRegistry()
+        registry.register(Page(runs))
+        registry.register(self._info)
+        registry.register(self._process)
+        encode, content_type = choose_encoder(accept)
+        return content_type, encode(registry)
+
+    def status(self) -> pages.Page:
+        """The status page, from the last scrape or a new one."""
+        states = {name: self.runner.state(name) for name in self.runner.names}
+        runs = [run for run, _ in states.values() if run is not None]
+        if len(runs) < len(states) or any(time.time() - run.finished_at > STATUS_MAX_AGE for run in runs):
+            runs = self.runner.scrape(timeout=DEFAULT_SCRAPE_TIMEOUT / 2)
+        return pages.status_page(self.settings, runs, {name: last for name, (_, last) in states.items()})
+
+    def not_ready(self) -> str:
+        """Why the first look at the sources is not over, or an empty text."""
+        waiting = [name for name in self.runner.names if self.runner.state(name)[1] is None]
+        runs: list[Run] = self.runner.scrape(waiting, DEFAULT_SCRAPE_TIMEOUT / 2) if waiting else []
+        return "; ".join(f"{run.collector}: {run.error}" for run in runs if not run.success)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes GET and HEAD; everything else is 501 by the base class."""
+
+    app: App
+    timeout = 10
+    server_version = f"supercheck-exporter/{__version__}"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:  # the name is the base class's
+        """Serve one request."""
+        url = urlsplit(self.path)
+        path = url.path
+        if path == "/metrics":
+            self._metrics(parse_qs(url.query))
+        elif path == "/":
+            self._page(self.app.status())
+        elif path == "/-/healthy":
+            self._text(200, "ok\n")
+        elif path == "/-/ready":
+            problem = self.app.not_ready()
+            self._text(503 if problem else 200, f"not ready: {problem}\n" if problem else "ok\n")
+        elif path in ("/runbooks", "/runbooks/"):
+            self._page(pages.runbook_index())
+        elif path.startswith("/runbooks/"):
+            self._page(pages.runbook(path.removeprefix("/runbooks/").removesuffix(".md")))
+        elif match := _UID.fullmatch(path):
+            self._dashboard(match[1], url.query)
+        else:
+            self._page(pages.document("Not found", "<h1>Not found</h1><p>There is nothing here.</p>", 404))
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def _metrics(self, query: dict[str, list[str]]) -> None:
+        names = query.get("collect[]", [])
+        unknown = sorted(set(names) - set(self.app.runner.names))
+        if unknown:
+            self._text(400, f"no collector {', '.join(unknown)}; there are: {', '.join(self.app.runner.names)}\n")
+            return
+        header = self.headers.get("X-Prometheus-Scrape-Timeout-Seconds", "")
+        try:
+            timeout = float(header) if header else DEFAULT_SCRAPE_TIMEOUT
+        except ValueError:
+            self._text(400, "X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds\n")
+            return
+        deadline = max(timeout - OFFSET_SECONDS, timeout / 2)
+        content_type, body = self.app.metrics(names, deadline, self.headers.get("Accept", ""))
+        self._send(200, content_type, body)
+
+    def _dashboard(self, uid: str, query: str) -> None:
+        if self.app.settings.grafana_url is None:
+            self._page(pages.no_dashboards())
+            return
+        target = f"{self.app.settings.grafana_url}/d/{uid}" + (f"?{query}" if query else "")
+        self._send(302, "text/plain; charset=utf-8", b"", Location=target)
+
+    def _page(self, page: pages.Page) -> None:
+        self._send(page.status, "text/html; charset=utf-8", page.body.encode())
+
+    def _text(self, status: int, text: str) -> None:
+        self._send(status, "text/plain; charset=utf-8", text.encode())
+
+    def _send(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are no news: Prometheus makes one every 15 seconds."""
+        log.debug("%s %s", self.address_string(), format % args)
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on one address; a broken client costs its own thread only."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], app: App) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, type("BoundHandler", (Handler,), {"app": app}))
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hung up is no error of ours."""
+        log.debug("request from %s broke off", client_address, exc_info=True)
+
+
+def serve(settings: Settings, runner: Runner, address: tuple[str, int], stop: threading.Event) -> None:
+    """Serve until ``stop`` is set; raises OSError when the address can't be had."""
+    server = Server(address, App(settings, runner))
+    runner.start()
+    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread.start()
+    host, port = server.server_address[:2]
+    log.info("listening on http://%s:%s, collectors: %s", host, port, ", ".join(runner.names))
+    try:
+        stop.wait()
+    finally:
+        server.shutdown()
+        server.server_close()
+        runner.stop()

@@ -1,0 +1,146 @@
+"""The pages that people open: status, runbooks, the way to the dashboards. Plain HTML, no script."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import requests
+from markdown_it import MarkdownIt
+
+from supercheck_exporter import __version__
+from supercheck_exporter.alertmanager import NOBODY
+from supercheck_exporter.config import Settings
+from supercheck_exporter.core import Run
+from supercheck_exporter.rules import bundle_root
+from supercheck_exporter.signals import over_threshold, show
+
+ASK_SECONDS = 2.0
+
+STYLE = """
+:root{color-scheme:light dark}
+body{font:16px/1.45 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:.75rem}
+h1{font-size:1.35rem;margin:.4rem 0}h2{font-size:1.05rem;margin:1.4rem 0 .3rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;
+border-bottom:1px solid #8884;overflow-wrap:anywhere}
+.bad{color:#c4162a;font-weight:600}.warn{color:#b35a00;font-weight:600}.good{color:#1a7f37;font-weight:600}
+@media(prefers-color-scheme:dark){.bad{color:#ff7383}.warn{color:#ffab5e}.good{color:#5fd38d}}
+pre{overflow-x:auto;background:#8882;padding:.6rem}code{overflow-wrap:anywhere}
+nav a{margin-right:1rem}.note{border-left:.25rem solid #b35a00;padding:.2rem .7rem;margin:.7rem 0}
+"""
+
+_NAME = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Page:
+    """An HTTP status and an HTML document."""
+
+    status: int
+    body: str
+
+
+def document(title: str, body: str, status: int = 200) -> Page:
+    """A whole page around a body that is HTML already."""
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
+    )
+    nav = '<nav><a href="/">Status</a><a href="/runbooks/">Runbooks</a><a href="/metrics">Metrics</a></nav>'
+    return Page(status, f"{head}<body>{nav}<main>{body}</main></body></html>")
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def status_page(settings: Settings, runs: Sequence[Run], last_success: dict[str, float | None]) -> Page:
+    """Is each source up, what is over its threshold, how did each collector's last run go."""
+    esc = html.escape
+    now = time.time()
+    failed = [run for run in runs if not run.success]
+    signals = over_threshold(runs, settings.thresholds)
+    verdict = (
+        f'<span class="bad">{len(failed)} of {len(runs)} collectors fail</span>'
+        if failed
+        else f'<span class="warn">{len(signals)} signals over their threshold</span>'
+        if signals
+        else '<span class="good">nothing is over its threshold</span>'
+    )
+    parts = [f"<h1>Supercheck exporter: {verdict}</h1>"]
+    parts += [f'<p class="note">{esc(line)}</p>' for line in who_is_paged(settings.alertmanager_url)]
+    parts.append("<h2>Over their threshold now</h2>")
+    if signals:
+        rows = [
+            _row(
+                f'<span class="{"bad" if s.severity == "critical" else "warn"}">{s.severity}</span>',
+                f'<a href="/runbooks/{s.alert}">{s.alert}</a>',
+                esc(s.subject),
+                f"{s.value} (limit {s.limit})",
+            )
+            for s in signals
+        ]
+        parts.append(
+            "<table>" + "".join(rows) + "</table><p>The alert rules decide after how long someone is woken.</p>"
+        )
+    else:
+        parts.append("<p>Nothing" + (", as far as it can be read" if failed else "") + ".</p>")
+    parts.append("<h2>Sources</h2><table>")
+    where = f"{settings.redis_host}:{settings.redis_port}" + (" (cluster)" if settings.redis_cluster else "")
+    problem = next((run.error for run in runs if run.error), "")
+    up = '<span class="bad">down</span>' if problem else '<span class="good">up</span>'
+    parts.append(_row("Redis", esc(where), up, esc(problem)) + "</table>")
+    parts.append("<h2>Collectors</h2><table>")
+    for run in runs:
+        word = '<span class="good">ok</span>' if run.success else '<span class="bad">failed</span>'
+        success = last_success.get(run.collector)
+        ago = f"last success {show(now - success, 'seconds')} ago" if success else "no success yet"
+        detail = f"{len(run.samples)} metrics" if run.success else f"{esc(run.error)} ({ago})"
+        parts.append(_row(esc(run.collector), word, f"{run.duration * 1000:.0f} ms", detail))
+    parts.append(f"</table><p>Version {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC</p>")
+    return document("Supercheck exporter", "".join(parts))
+
+
+def who_is_paged(alertmanager_url: str | None) -> list[str]:
+    """What Alertmanager says of its receivers, where it is worth a warning; never raises."""
+    if alertmanager_url is None:
+        return []
+    try:
+        answer = requests.get(f"{alertmanager_url}/api/v2/receivers", timeout=ASK_SECONDS)
+        answer.raise_for_status()
+        names = {str(receiver["name"]) for receiver in answer.json()}
+    except (requests.RequestException, ValueError, KeyError, TypeError):
+        return [f"Alertmanager does not answer at {alertmanager_url}: nobody may be paged."]
+    if NOBODY in names:
+        return ["Nobody is paged: Alertmanager has no receiver. Set one of the ALERT_ settings (see the manual)."]
+    return []
+
+
+def runbook_index() -> Page:
+    """The list of the runbooks."""
+    names = sorted(path.stem for path in (bundle_root() / "alert-rules/runbooks").glob("*.md"))
+    items = "".join(f'<li><a href="/runbooks/{name}">{name}</a></li>' for name in names)
+    return document("Runbooks", f"<h1>Runbooks</h1><ul>{items}</ul>")
+
+
+def runbook(name: str) -> Page:
+    """One runbook, by the name of its alert."""
+    path = bundle_root() / "alert-rules/runbooks" / f"{name}.md"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        return document("No such runbook", "<h1>No such runbook</h1><p>See the list under Runbooks.</p>", 404)
+    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(path.read_text(encoding="utf-8"))
+    return document(name, text)
+
+
+def no_dashboards() -> Page:
+    """What stands where Grafana's address is not known."""
+    return document(
+        "No dashboards",
+        "<h1>Where are the dashboards?</h1><p>Set GRAFANA_URL to the address at which people open Grafana, "
+        "for example http://127.0.0.1:3001, and start the exporter again.</p>",
+        404,
+    )

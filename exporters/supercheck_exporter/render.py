@@ -1,0 +1,148 @@
+"""Write everything that Prometheus and Alertmanager read: their configurations, the rules, the messages.
+
+`supercheck-exporter render --out DIR` is the one way to do it: compose runs it before the two start, and so
+do the demo and the tests. DIR/prometheus and DIR/alertmanager can be mounted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from supercheck_exporter import alertmanager, config
+from supercheck_exporter.rules import RuleError, bundle_root, render_rules
+from supercheck_exporter.thresholds import ThresholdError, load_thresholds
+
+# Names of the settings that fill prometheus.yml, with the services of compose.yaml as defaults.
+TARGETS = {
+    "EXPORTER_TARGETS": "exporter:9820",
+    "PROMETHEUS_TARGET": "prometheus:9090",
+    "ALERTMANAGER_TARGET": "alertmanager:9093",
+}
+
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
+_TARGET = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
+
+
+@dataclass(frozen=True)
+class Report:
+    """`written` files, `problems` to mend (the start goes on), `warnings` on who is not reached, `notes`."""
+
+    written: list[Path]
+    problems: list[str]
+    warnings: list[str]
+    notes: list[str]
+
+
+def render(out: Path, env: Mapping[str, str]) -> Report:
+    """Write the configurations into `out`; files are replaced whole, rule files of a former version go.
+
+    Raises config.ConfigError with every bad setting before anything is written, and OSError when `out` cannot
+    be written. An incomplete alert channel is no error: it is left out and named in the report.
+    """
+    problems: list[str] = []
+    rules: dict[str, str] = {}
+    # only what is used here: the render service has no Redis password mounted, and needs none
+    relevant = {k: v for k, v in env.items() if k == "PUBLIC_URL" or k.startswith("THRESHOLD_")}
+    try:
+        rules = render_rules(load_thresholds(env), config.load(relevant).public_url)
+    except config.ConfigError as error:
+        problems += error.problems
+    except ThresholdError as error:
+        problems += error.problems
+    except RuleError as error:
+        problems.append(str(error))
+    targets = _targets(env, problems)
+    try:
+        delivery = alertmanager.plan(env)
+    except ValueError as error:
+        problems.append(str(error))
+    if problems:
+        raise config.ConfigError(problems)
+
+    root = bundle_root()
+    source = (root / "compose/prometheus/prometheus.yml").read_text(encoding="utf-8")
+    files = {Path("prometheus/prometheus.yml"): fill(source, targets)}
+    # one folder for both kinds: recording/queue.yaml and alerts/queue.yaml have names of their own there
+    files |= {Path("prometheus/rules") / name.replace("/", "-"): text for name, text in rules.items()}
+    files[Path("alertmanager/alertmanager.yml")] = delivery.to_yaml()
+    for template in sorted((root / "compose/alertmanager").glob("*.tmpl")):
+        files[Path("alertmanager/templates") / template.name] = template.read_text(encoding="utf-8")
+
+    for name, text in files.items():
+        _replace(out / name, text)
+    for folder, pattern in (("prometheus/rules", "*.yaml"), ("alertmanager/templates", "*.tmpl")):
+        for path in (out / folder).glob(pattern):
+            if path.relative_to(out) not in files:
+                path.unlink()
+    written = [out / name for name in files]
+    return Report(written, delivery.problems, delivery.warnings, delivery.notes)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each ${NAME} replaced; raises KeyError for a name that has no value."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def _targets(env: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Each target setting as a YAML list (JSON is YAML); appends a sentence for each bad one."""
+    lists: dict[str, str] = {}
+    for name, default in TARGETS.items():
+        text = env.get(name, "").strip() or default
+        targets = [part.strip() for part in text.split(",") if part.strip()]
+        for target in targets:
+            match = _TARGET.fullmatch(target)
+            if match is None or not 0 < int(match[2]) < 65536:
+                problems.append(f"{name} is {text!r}: allowed are host:port addresses, separated by commas.")
+                break
+        lists[name] = json.dumps(targets)
+    return lists
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `path` so that a reader sees the old text or the new one, never a part; readable by every user.
+
+    Other users must read it: Prometheus and Alertmanager run as users of their own, and no secret is in it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `supercheck-exporter render`."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+
+
+def main_render(arguments: argparse.Namespace, env: Mapping[str, str] | None = None) -> int:
+    """Run `supercheck-exporter render`: 0 when written, 2 on a bad setting, 1 when DIR cannot be written."""
+    try:
+        report = render(arguments.out, os.environ if env is None else env)
+    except config.ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    for line in (*report.problems, *report.warnings):
+        print(f"warning: {line}", file=sys.stderr)
+    for line in report.notes:
+        print(line)
+    print(f"{len(report.written)} files written to {arguments.out}")
+    return 0

@@ -1,0 +1,1 @@
+"""Connections to what is watched; no metric is made here."""

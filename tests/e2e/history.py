@@ -1,0 +1,186 @@
+"""Two hours of a site's metrics, written at once, so that a drawn dashboard has lines and not dots.
+
+`story("rest")` is a healthy site, `story("trouble")` the same until 25 minutes before now: then the k6 workers vanish,
+their queue grows, and the alerts fire. Values are made by formulas, so two runs draw the same picture.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+STEP_SECONDS = 15
+SPAN_SECONDS = 2 * 3600
+AHEAD_SECONDS = 900  # a slow test still finds a sample at its "now"
+TROUBLE_SECONDS = 1500
+
+TEST_QUEUES = ("playwright-global", "k6-global", "k6-local", "monitor-local")
+APP_QUEUES = (
+    "job-scheduler",
+    "k6-job-scheduler",
+    "monitor-scheduler",
+    "email-template-render",
+    "data-lifecycle-cleanup",
+)
+QUEUES = TEST_QUEUES + APP_QUEUES
+STATES = ("waiting", "prioritized", "delayed", "active", "paused", "waiting_children", "completed", "failed")
+WAIT_EDGES = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
+COLLECTORS = ("queues", "queue_events", "workers", "redis")
+
+EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
+
+Value = Callable[[float], float | None]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: its value at `t` seconds before or after now (negative: before). None: no sample."""
+
+    name: str
+    labels: dict[str, str]
+    value: Value
+
+
+def _constant(value: float) -> Value:
+    return lambda _t: value
+
+
+def _wave(base: float, swing: float, period: float, phase: float = 0.0) -> Value:
+    return lambda t: max(0.0, base + swing * math.sin(2 * math.pi * (t / period + phase)))
+
+
+def _counter(rate: float, start: float = 1000.0) -> Value:
+    return lambda t: math.floor(start + rate * (t + SPAN_SECONDS))
+
+
+def _queue(queue: str, n: int, in_trouble: bool) -> Iterator[Series]:
+    stopped = in_trouble and queue == "k6-global"
+    rate = 0.4 / (n + 1)
+
+    def since(t: float) -> float:
+        return max(0.0, t + TROUBLE_SECONDS) if stopped else 0.0
+
+    def backlog(t: float) -> float:
+        return math.floor(_wave(2.0, 2.0, 1700, n / 7)(t) or 0) + math.floor(since(t) * 5.9)
+
+    def one(name: str, value: Value, **labels: str) -> Series:
+        return Series(f"supercheck_{name}", {"queue": queue, **labels}, value)
+
+    def counted(name: str, per_second: float, **labels: str) -> Series:
+        stop = -TROUBLE_SECONDS
+        return one(name, lambda t: _counter(per_second)(min(t, stop) if stopped else t), **labels)
+
+    for state in STATES:
+        retained = {"completed": 900.0 - n, "failed": 12.0 + n}.get(state, 0.0)
+        value: Value = _constant(retained)
+        if state == "waiting":
+            value = backlog
+        elif state == "active":
+            value = lambda t: 0.0 if since(t) else 1.0  # noqa: E731
+        yield one("queue_jobs", value, state=state)
+    yield one("queue_backlog_jobs", backlog)
+    yield one("queue_capacity_jobs", _constant(10000))
+    yield one("queue_oldest_ready_job_age_seconds", lambda t: since(t) or 3.0 * (backlog(t) > 0))
+    yield one("queue_oldest_active_job_age_seconds", lambda t: 0.0 if since(t) else 40.0 + 9 * n)
+    yield one("queue_overdue_delayed_jobs", _constant(0))
+    yield one("queue_paused", _constant(0))
+    yield one("queue_consumers", lambda t: 0.0 if since(t) else 2.0)
+    yield one("queue_stalled_jobs", _constant(0))
+    yield one("queue_run_budget_seconds", _constant(4800))
+    yield one("queue_added_jobs_total", _counter(rate))
+    for name, part in (("jobs_completed", 0.98), ("jobs_failed", 0.02), ("job_retries", 0.01)):
+        yield counted(f"queue_{name}_total", rate * part)
+    yield one("queue_jobs_stalled_total", _constant(0))
+    yield one("queue_events_lost_total", _constant(0))
+    yield one("queue_last_started_timestamp_seconds", lambda t: (-TROUBLE_SECONDS if since(t) else t) - 4)
+    yield one("queue_last_finished_timestamp_seconds", lambda t: (-TROUBLE_SECONDS if since(t) else t) - 2)
+    if queue.endswith("scheduler"):
+        yield one("queue_schedules", _constant(25 + n))
+        yield one("queue_schedule_lateness_seconds", _constant(0))
+    yield from _histogram(one, "queue_job_wait_seconds", WAIT_EDGES, 0.8 + n / 4, rate, {})
+    for outcome, part in (("completed", 0.98), ("failed", 0.02), ("retried", 0.01)):
+        yield from _histogram(one, "queue_job_run_seconds", RUN_EDGES, 20 + 9 * n, rate * part, {"outcome": outcome})
+    if queue in TEST_QUEUES:
+        serving = 2.0
+        yield one("workers_serving", lambda t: 0.0 if since(t) else serving)
+        yield one("queue_slots", lambda t: 0.0 if since(t) else serving)
+
+
+def _histogram(
+    one: Callable[..., Series], name: str, edges: tuple[float, ...], mean: float, rate: float, labels: dict[str, str]
+) -> Iterator[Series]:
+    """Exponentially spread around `mean`, `rate` observations a second."""
+    for edge in (*edges, math.inf):
+        part = 1 - math.exp(-edge / mean)
+        yield one(f"{name}_bucket", _counter(rate * part, 0), le="+Inf" if edge == math.inf else f"{edge:g}", **labels)
+    yield one(f"{name}_count", _counter(rate, 0), **labels)
+    yield one(f"{name}_sum", _counter(rate * mean, 0), **labels)
+
+
+def _workers(in_trouble: bool, now: float) -> Iterator[Series]:
+    for n in range(4):
+        location = "global" if n < 2 else "local"
+        gone = in_trouble and n == 1
+        labels = {"worker": f"worker-{location}-{n}", "location": location}
+
+        def while_alive(value: float, gone: bool = gone, moves: bool = False) -> Value:
+            return lambda t: None if gone and t > -TROUBLE_SECONDS else value + (t if moves else 0)
+
+        yield Series("supercheck_worker_start_timestamp_seconds", labels, while_alive(now - 5400 + 600 * n))
+        beat = "supercheck_worker_last_heartbeat_timestamp_seconds"
+        yield Series(beat, labels, while_alive(now - 3, moves=True))
+    for location in ("global", "local"):
+        lost = in_trouble and location == "global"
+        place = {"location": location}
+        fewer = lambda t, lost=lost: 1.0 if lost and t > -TROUBLE_SECONDS else 2.0  # noqa: E731
+        yield Series("supercheck_workers", place, fewer)
+        desired = lambda t, lost=lost: 10.0 if lost and t > -TROUBLE_SECONDS else 1.0  # noqa: E731
+        yield Series("supercheck_workers_desired", place, desired)
+
+
+def _stack() -> Iterator[Series]:
+    for job, port in (("supercheck-exporter", 9820), ("prometheus", 9090), ("alertmanager", 9093)):
+        target = {"job": job, "instance": f"127.0.0.1:{port}"}
+        yield Series("up", target, _constant(1))
+        yield Series("scrape_duration_seconds", target, _wave(0.05, 0.01, 900))
+        yield Series("scrape_samples_scraped", target, _constant(420))
+    for n, collector in enumerate(COLLECTORS):
+        labels = {"collector": collector}
+        yield Series("supercheck_scrape_collector_success", labels, _constant(1))
+        yield Series("supercheck_scrape_collector_duration_seconds", labels, _wave(0.004 * (n + 1), 0.002, 800, n / 4))
+    yield Series("supercheck_redis_node_up", {"node": "127.0.0.1:6379", "role": "master"}, _constant(1))
+    yield Series("supercheck_exporter_build_info", {"version": "0.1.0"}, _constant(1))
+
+
+def _alerts(in_trouble: bool) -> Iterator[Series]:
+    def firing(name: str, severity: str, component: str, since: float, **labels: str) -> Series:
+        what = {"alertname": name, "alertstate": "firing", "severity": severity, "component": component}
+        return Series("ALERTS", {**what, **labels}, lambda t: 1.0 if t > since else None)
+
+    yield firing("Watchdog", "none", "observability", -SPAN_SECONDS)
+    if in_trouble:
+        yield firing("NoWorkersForQueue", "critical", "worker", 120 - TROUBLE_SECONDS, queue="k6-global")
+        yield firing("QueueNotProcessing", "critical", "queue", 180 - TROUBLE_SECONDS, queue="k6-global")
+        yield firing("QueueJobsWaitingTooLong", "warning", "queue", 360 - TROUBLE_SECONDS, queue="k6-global")
+        yield firing("WorkersLost", "warning", "worker", 60 - TROUBLE_SECONDS, location="global")
+
+
+def story(name: str, now: float) -> list[Series]:
+    """Return the series of a healthy site (`rest`) or of one in trouble (`trouble`); `now` in Unix seconds."""
+    in_trouble = name == "trouble"
+    series = [s for n, queue in enumerate(QUEUES) for s in _queue(queue, n, in_trouble)]
+    return [*series, *_workers(in_trouble, now), *_stack(), *_alerts(in_trouble)]
+
+
+def openmetrics(series: list[Series], now: float) -> Iterator[str]:
+    """Yield the lines of an OpenMetrics file, as `promtool tsdb create-blocks-from openmetrics` reads it."""
+    steps = range(-SPAN_SECONDS, AHEAD_SECONDS, STEP_SECONDS)
+    for one in series:
+        target = {} if one.name in {"ALERTS", "up"} else EXPORTER
+        labels = ",".join(f'{k}="{v}"' for k, v in {**target, **one.labels}.items())
+        offset = now if one.name.endswith(("started_timestamp_seconds", "finished_timestamp_seconds")) else 0.0
+        for t in steps:
+            value = one.value(t)
+            if value is not None:
+                yield f"{one.name}{{{labels}}} {value + offset:.15g} {now + t:.3f}\n"
+    yield "# EOF\n"
