@@ -41,7 +41,7 @@ rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the s
 
 bench: ## speed, as ratios against a floor measured in the same run
 	@compose/install.sh test
-	$(VENV)/python tests/bench/bench.py
+	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)
 
 tools: ## build a newer Prometheus and Alertmanager with Go (optional)
 	@compose/install.sh tools
@@ -50,7 +50,7 @@ lock: ## rewrite both lock files from pyproject.toml
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
 		--extra dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
-		--constraint requirements.lock pyproject.toml -o exporters/requirements.lock
+		--no-annotate --constraint requirements.lock pyproject.toml -o exporters/requirements.lock
 
 up: ## start the bundle with Docker beside a running Supercheck
 	$(COMPOSE) up --detach --build

@@ -70,12 +70,13 @@ def configuration(directory: Path, programs: Sequence[Program]) -> str:
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
-    for program in programs:
+    for place, program in enumerate(programs, 1):
         command = " ".join(_quoted(word) for word in dies_with_parent(program.command, "KILL"))
         lines += [
             f"[program:{program.name}]",
             f"command={_escape(command)}",
             f"directory={directory}",
+            f"priority={place}",  # the end comes in reverse order: Redis goes last
             "autostart=false",
             "autorestart=true",
             "startsecs=0",
@@ -118,15 +119,13 @@ class Manager:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in a terminal is for the demo, which then stops all in order
         )
-        transport = SupervisorTransport(None, None, serverurl=f"unix://{directory}/supervisor.sock")
-        self._rpc = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
 
     def wait_ready(self) -> None:
         """Wait until supervisord answers; raises DemoError with its output when it does not."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                self._rpc.supervisor.getState()
+                self._ask("getState")
             except (OSError, xmlrpc.client.Error):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     output = (self.directory / "logs/supervisord.out").read_text(errors="replace")
@@ -164,9 +163,15 @@ class Manager:
                 self._process.kill()
                 self._process.wait()
 
+    def _ask(self, method: str, *arguments: object) -> Any:
+        # a connection of its own for each call: supervisor's transport cannot be used again after a failure
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self.directory}/supervisor.sock")
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
     def _call(self, method: str, *arguments: object) -> Any:
         try:
-            return getattr(self._rpc.supervisor, method)(*arguments)
+            return self._ask(method, *arguments)
         except (OSError, xmlrpc.client.Error) as error:
             if self._process.poll() is not None:
                 raise DemoError(f"supervisord ended with code {self._process.returncode}") from error

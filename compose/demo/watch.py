@@ -5,6 +5,7 @@ It asks Prometheus and the receiver over HTTP, as a person would; nothing is rea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Any
 import requests
 
 TIMEOUT_SECONDS = 5.0
+TARGETS = 3  # the exporter, Prometheus and Alertmanager are scraped
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Watcher:
         self.refused: list[str] = []
         self.waits: dict[str, float] = {}  # alert -> its rule's `for`, in seconds
         self.watchdog = False
+        self._scraped_at: float | None = None  # when every target had been scraped, in seconds since the epoch
 
     @property
     def alerts(self) -> list[Alert]:
@@ -153,7 +156,9 @@ class Watcher:
         return answer.json()
 
     def _alert_news(self, alerts: list[Alert]) -> Iterator[str]:
-        now = {alert.key: alert for alert in alerts if alert.name != "Watchdog"}
+        if self._scraped_at is None and self.value("sum(up)") == TARGETS:
+            self._scraped_at = time.time()
+        now = {alert.key: alert for alert in alerts if alert.name != "Watchdog" and self._counts(alert)}
         self.watchdog = any(alert.name == "Watchdog" and alert.state == "firing" for alert in alerts)
         for key, alert in now.items():
             before = self._known.get(key)
@@ -172,6 +177,10 @@ class Watcher:
                 ended = "resolved" if alert.state == "firing" else "no longer pending"
                 yield f"alert {ended}: {alert}"
         self._known = now
+
+    def _counts(self, alert: Alert) -> bool:
+        # before the first scrape every source looks as if it were down
+        return alert.state == "firing" or (self._scraped_at is not None and alert.since > self._scraped_at)
 
     def _message_news(self, message: dict[str, Any]) -> Iterator[str]:
         channel, status, title = message["channel"], message["status"], message["title"]

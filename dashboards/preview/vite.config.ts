@@ -5,7 +5,8 @@ import { defineConfig, type Plugin } from 'vite';
 const FONTS: Record<string, string> = {
   'inter/Inter-Regular': 'inter/files/inter-latin-400-normal',
   'inter/Inter-Medium': 'inter/files/inter-latin-500-normal',
-  'inter/Inter-RegularItalic': 'inter/files/inter-latin-400-italic',
+  'inter/Inter-Italic': 'inter/files/inter-latin-400-italic',
+  'roboto/L0xTDF4xlVMF-BfR8bXMIhJHg45mwgGEFl0_3vrtSM1J-gEPT5Ese6hmHSh0mQ': 'roboto-mono/files/roboto-mono-latin-400-normal',
 };
 
 function publicFiles(): Plugin {

@@ -1,7 +1,7 @@
 """Marks on every graph: what fired, what was started anew, where Redis changed its master."""
 
 from . import promql
-from .sdk import dashboard
+from .sdk import Builder, dashboard, models
 from .variables import DATASOURCE
 
 
@@ -25,7 +25,7 @@ def _alerts(severity: str, matchers: str) -> str:
     return f"count by (alertname) ({promql.select('ALERTS', chosen)})"
 
 
-def marks(matchers: str = "") -> list[dashboard.AnnotationQuery]:
+def marks(matchers: str = "") -> list[Builder[models.AnnotationQuery]]:
     """Return the annotations of a dashboard; `matchers` narrow the alerts to what the variables pick.
 
     Alerts are counted by name, so that 500 queues in trouble draw one band and not 500.

@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from . import links
 from .colors import FAMILY_COLORS
 from .levels import NEUTRAL, Levels, special_null
-from .sdk import bargauge, common, common_models, dashboard, models, prometheus, prometheus_models, stat
+from .sdk import (
+    bargauge,
+    common,
+    common_models,
+    dashboard,
+    models,
+    prometheus,
+    prometheus_models,
+    stat,
+    text_models,
+    timeseries,
+)
 from .sdk import text as text_panel
-from .sdk import text_models, timeseries
 from .variables import DATASOURCE
 
 Mapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap

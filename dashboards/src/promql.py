@@ -28,9 +28,7 @@ def total(metric: str, matchers: str = QUEUE, by: str = "queue") -> str:
     return f"sum({each(metric, matchers, by)})"
 
 
-def worst(
-    metric: str, matchers: str = QUEUE, by: str = "queue", *, top: int = TOP, ranked_by: str = ""
-) -> str:
+def worst(metric: str, matchers: str = QUEUE, by: str = "queue", *, top: int = TOP, ranked_by: str = "") -> str:
     """Return the `top` queues by their highest value (of `ranked_by`, or of `metric` itself) in the time range.
 
     The plain `topk(10, x)` picks anew at each step, so that a graph ends with far more lines than ten; the ranking is

@@ -23,9 +23,7 @@ def quality_section(limits: Thresholds) -> Section:
 
 def schedules_section(limits: Thresholds) -> Section:
     """Return the section about schedules and the events that the figures above come from."""
-    return Section(
-        "Do schedules and events live?", [shelf(8, _schedules(limits), _lost(), widths=(16, 8))]
-    )
+    return Section("Do schedules and events live?", [shelf(8, _schedules(limits), _lost(), widths=(16, 8))])
 
 
 def _quantiles(histogram: str, by: str = "le") -> list[Line]:
@@ -123,7 +121,7 @@ def _trouble() -> models.Panel:
     return lines(
         "Failed, retried and stalled jobs",
         Doc(
-            "How many jobs failed for good, were tried again, or lost their worker, in each interval; all chosen queues.",
+            "Jobs that failed for good, were tried again, or lost their worker, in each interval; all chosen queues.",
             "0; a retry now and then.",
             "retries rise first, failures follow: look now. Stalled: a worker died, see the Workers dashboard.",
         ),
@@ -146,16 +144,14 @@ def _schedules(limits: Thresholds) -> models.Panel:
     def column(metric: str) -> str:
         return f"{promql.each(metric)} and on (queue) {listed}"
 
-    expiry = limits.below(
-        warning="queue_schedule_ttl_warning_seconds", critical="queue_schedule_ttl_critical_seconds"
-    )
+    expiry = limits.below(warning="queue_schedule_ttl_warning_seconds", critical="queue_schedule_ttl_critical_seconds")
     return rows(
         "Schedules",
         Doc(
             "Queues that have schedules, or had some within a day: how many, how late the most overdue one is, and "
-            "how long until Redis deletes them all. Supercheck's own cleanup puts a time to live of 7 days on that key.",
+            "how long until Redis deletes them all: Supercheck's own cleanup gives that key a time to live of 7 days.",
             "as many as there are enabled monitors and scheduled jobs, not late, 'never' expires or days left.",
-            "0 or nearly expired: restart the app with its Redis as it is, then compare with the enabled monitors.",
+            "nearly expired: `redis-cli PERSIST bull:<queue>:repeat` holds until the next cleanup. Gone: the runbook.",
         ),
         [Label("queue", "Queue", [links.queue_of_cell()])],
         [

@@ -95,7 +95,12 @@ def _states() -> models.Panel:
             "'delayed' as high as there are schedules; the others small.",
             "'paused' grows: somebody paused a queue. 'active' at its limit and 'waiting' growing: too few slots.",
         ),
-        [Line(f"sum by (state) (max by (queue, state) ({promql.select('supercheck_queue_jobs', states)}))", "{{state}}")],
+        [
+            Line(
+                f"sum by (state) (max by (queue, state) ({promql.select('supercheck_queue_jobs', states)}))",
+                "{{state}}",
+            )
+        ],
         unit="short",
         stacked=True,
         decimals=0,
@@ -109,8 +114,8 @@ def _oldest_active() -> models.Panel:
     return lines(
         f"Longest running job (worst {promql.TOP} queues)",
         Doc(
-            "Age of the job that has been active longest. Dashed: the smallest run budget of the chosen queues; over its "
-            "own queue's budget QueueJobStuckActive fires.",
+            "Age of the job that has been active longest. Dashed: the smallest run budget of the chosen queues; "
+            "over the budget of its own queue QueueJobStuckActive fires.",
             "below the budget; a test may take an hour.",
             "the job hangs, or its worker died and its lock has not run out (70 minutes for regional k6).",
         ),

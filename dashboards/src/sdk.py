@@ -18,6 +18,7 @@ with warnings.catch_warnings():
         text,
         timeseries,
     )
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
@@ -25,6 +26,7 @@ from grafana_foundation_sdk.models import prometheus as prometheus_models
 from grafana_foundation_sdk.models import text as text_models
 
 __all__ = [
+    "Builder",
     "JSONEncoder",
     "bargauge",
     "common",

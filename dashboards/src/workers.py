@@ -64,7 +64,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
         one(
             "Queues nobody serves",
             Doc(
-                "Chosen queues with ready jobs and no worker (or, for the app's queues, no connection) that takes them.",
+                "Chosen queues with ready jobs and no worker (for the app's queues: no connection) that takes them.",
                 "0; for seconds during a deploy.",
                 "start workers for that queue's location; a new worker names its regional queues after 30 s.",
             ),
@@ -78,7 +78,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
         one(
             "Busiest queue",
             Doc(
-                "Active jobs over slots, of the chosen queue where it is highest. Orange as WorkerUtilizationHigh, which "
+                "Active jobs over slots, of the busiest chosen queue. Orange as WorkerUtilizationHigh, which "
                 "also asks for a backlog and 15 minutes.",
                 "75 % is the target at load; 100 % while a single worker runs one test.",
                 "with a backlog: add workers.",

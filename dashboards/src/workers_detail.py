@@ -160,9 +160,7 @@ def _locations() -> models.Panel:
 
 
 def _workers() -> models.Panel:
-    heartbeat = promql.each(
-        "supercheck_worker_last_heartbeat_timestamp_seconds", promql.LOCATION, "worker, location"
-    )
+    heartbeat = promql.each("supercheck_worker_last_heartbeat_timestamp_seconds", promql.LOCATION, "worker, location")
     started = promql.each("supercheck_worker_start_timestamp_seconds", promql.LOCATION, "worker, location")
     stalest = f"bottomk({promql.TABLE_ROWS}, {heartbeat})"
     return rows(
@@ -186,9 +184,7 @@ def _workers() -> models.Panel:
 
 
 def _heartbeats() -> models.Panel:
-    heartbeat = promql.each(
-        "supercheck_worker_last_heartbeat_timestamp_seconds", promql.LOCATION, "worker, location"
-    )
+    heartbeat = promql.each("supercheck_worker_last_heartbeat_timestamp_seconds", promql.LOCATION, "worker, location")
     return lines(
         "Heartbeats",
         Doc(
@@ -224,6 +220,8 @@ def _starts() -> models.Panel:
 def _policy() -> models.Panel:
     return words(
         "How many are wanted",
-        Doc("The scaling policy behind 'wanted'.", "not needed.", "change the settings of the exporter, not this text."),
+        Doc(
+            "The scaling policy behind 'wanted'.", "not needed.", "change the settings of the exporter, not this text."
+        ),
         _POLICY,
     )

@@ -85,9 +85,7 @@ class _Settings:
     def address(self, name: str, secret_name: str, meaning: str, field: str = "url") -> Config:
         """A webhook's address: from a file, or in the open where it is no secret (so too before 0.28)."""
         value = self.get(name)
-        if value is not None and self.get(secret_name) is not None:
-            raise IncompleteError(f"{name} and {secret_name} are both set: unset one of them")
-        if value is None:
+        if value is None or self.get(secret_name) is not None:
             path = self.secret(secret_name, _URL, meaning)
             self.needs_files(secret_name, f", or, if the address is no secret, set {name}")
             return {f"{field}_file": path}
@@ -274,8 +272,9 @@ def read_channels(env: Mapping[str, str], version: tuple[int, ...] | None = None
     for name, kind, integration, prefix, build in _CHANNELS:
         given = [setting for setting in settings.values if setting.startswith(prefix)]
         for setting in given:
-            known = setting in SETTINGS or f"{setting}_FILE" in SETTINGS
-            if not known:
+            if f"{setting}_FILE" in given:
+                problems.append(f"{setting} is not read, because {setting}_FILE is set: unset one of them")
+            elif setting not in SETTINGS and f"{setting}_FILE" not in SETTINGS:
                 near = get_close_matches(setting, SETTINGS, n=1)
                 problems.append(f"{setting} is not a setting: {f'did you mean {near[0]}?' if near else 'remove it'}")
         if not given:

@@ -10,13 +10,10 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
-
-from prometheus_client import Metric
-from prometheus_client.registry import Collector as RegistryCollector
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +52,6 @@ class Desc:
     def __call__(self, value: float | HistogramValue, *label_values: str) -> Sample:
         """Make a sample of this metric; label values come in the order of ``labels``."""
         return Sample(self, label_values, value)
-
-    def family(self) -> Metric:
-        """An empty prometheus_client family of this metric (counters lose their suffix there)."""
-        name = self.name.removesuffix("_total") if self.kind == "counter" else self.name
-        return Metric(name, self.help, self.kind)
 
 
 class Sample(NamedTuple):
@@ -252,55 +244,3 @@ def _refuse_duplicates(samples: Iterable[Sample]) -> None:
         if key in seen:
             raise SourceError(f"{sample.desc.name} {sample.labels} was collected twice")
         seen.add(key)
-
-
-def families(runs: Iterable[Run]) -> Iterator[Metric]:
-    """Turn runs into prometheus_client families, each metric once, with success and duration first."""
-    groups: dict[Desc, list[Sample]] = {SUCCESS: [], DURATION: []}
-    for run in runs:
-        groups[SUCCESS].append(SUCCESS(float(run.success), run.collector))
-        groups[DURATION].append(DURATION(run.duration, run.collector))
-        for sample in run.samples:
-            groups.setdefault(sample.desc, []).append(sample)
-    for desc, samples in groups.items():
-        family = desc.family()
-        for sample in samples:
-            _add(family, sample)
-        yield family
-
-
-def _add(family: Metric, sample: Sample) -> None:
-    desc, values, value = sample
-    labels = dict(zip(desc.labels, values, strict=True))
-    if not isinstance(value, HistogramValue):
-        family.add_sample(desc.name, labels, value)
-        return
-    for edge, count in zip(_edge_labels(desc), value.cumulative, strict=True):
-        family.add_sample(desc.name + "_bucket", labels | {"le": edge}, count)
-    family.add_sample(desc.name + "_count", labels, value.cumulative[-1])
-    family.add_sample(desc.name + "_sum", labels, value.total)
-
-
-def _edge_labels(desc: Desc) -> tuple[str, ...]:
-    labels = _EDGES.get(desc.edges)
-    if labels is None:
-        labels = _EDGES[desc.edges] = (*(repr(float(edge)) for edge in desc.edges), "+Inf")
-    return labels
-
-
-_EDGES: dict[tuple[float, ...], tuple[str, ...]] = {}
-
-
-class Page(RegistryCollector):
-    """The runs of one scrape as something prometheus_client can render.
-
-    One is made for each scrape, so nothing is read at registration and no long-lived metric object is
-    updated.
-    """
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families of the runs."""
-        return families(self._runs)

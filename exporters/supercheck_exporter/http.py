@@ -10,12 +10,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 
 from supercheck_exporter import __version__, pages
 from supercheck_exporter.config import Settings
-from supercheck_exporter.core import Page, Run, Runner
+from supercheck_exporter.core import Run, Runner
+from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,20 @@ class App:
     def __init__(self, settings: Settings, runner: Runner) -> None:
         self.settings = settings
         self.runner = runner
-        self._process = ProcessCollector(registry=None)
-        self._info = Info("supercheck_exporter_build", "Version of the exporter; always 1.", registry=None)
-        self._info.info({"version": __version__})
+        self._renderer = Renderer()
+        self._rendering = threading.Lock()
+        self._own = CollectorRegistry()
+        ProcessCollector(registry=self._own)
+        Info("supercheck_exporter_build", "Version of the exporter; always 1.", registry=self._own).info(
+            {"version": __version__}
+        )
 
-    def metrics(self, names: list[str], timeout: float, accept: str) -> tuple[str, bytes]:
-        """Scrape and render: content type and text; ``names`` empty means every collector."""
+    def metrics(self, names: list[str], timeout: float) -> bytes:
+        """Scrape and render; ``names`` empty means every collector. ``timeout`` is in seconds."""
         runs = self.runner.scrape(names or None, timeout)
-        registry = CollectorRegistry()
-        registry.register(Page(runs))
-        registry.register(self._info)
-        registry.register(self._process)
-        encode, content_type = choose_encoder(accept)
-        return content_type, encode(registry)
+        with self._rendering:
+            page = self._renderer.render(runs).encode()
+        return page + generate_latest(self._own)
 
     def status(self) -> pages.Page:
         """The status page, from the last scrape or a new one."""
@@ -110,8 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             self._text(400, "X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds\n")
             return
         deadline = max(timeout - OFFSET_SECONDS, timeout / 2)
-        content_type, body = self.app.metrics(names, deadline, self.headers.get("Accept", ""))
-        self._send(200, content_type, body)
+        self._send(200, CONTENT_TYPE, self.app.metrics(names, deadline))
 
     def _dashboard(self, uid: str, query: str) -> None:
         if self.app.settings.grafana_url is None:

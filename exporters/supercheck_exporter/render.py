@@ -18,7 +18,6 @@ from pathlib import Path
 
 from supercheck_exporter import alertmanager, config
 from supercheck_exporter.rules import RuleError, bundle_root, render_rules
-from supercheck_exporter.thresholds import ThresholdError, load_thresholds
 
 # Names of the settings that fill prometheus.yml, with the services of compose.yaml as defaults.
 TARGETS = {
@@ -52,10 +51,9 @@ def render(out: Path, env: Mapping[str, str]) -> Report:
     # only what is used here: the render service has no Redis password mounted, and needs none
     relevant = {k: v for k, v in env.items() if k == "PUBLIC_URL" or k.startswith("THRESHOLD_")}
     try:
-        rules = render_rules(load_thresholds(env), config.load(relevant).public_url)
+        settings = config.load(relevant)
+        rules = render_rules(settings.thresholds, settings.public_url)
     except config.ConfigError as error:
-        problems += error.problems
-    except ThresholdError as error:
         problems += error.problems
     except RuleError as error:
         problems.append(str(error))

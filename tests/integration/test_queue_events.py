@@ -120,9 +120,7 @@ def test_backoff_is_not_queue_wait(
     """A job of an hour ago whose second attempt comes after a backoff has waited milliseconds twice."""
     queue = bullmq.queue(queue_name)
     moment = int(now(redis_server.client()) * 1000)
-    job = queue.add(
-        attempts=2, backoff={"type": "fixed", "delay": HOUR_MS}, timestamp=moment - HOUR_MS, priority=10
-    )
+    job = queue.add(attempts=2, backoff={"type": "fixed", "delay": HOUR_MS}, timestamp=moment - HOUR_MS, priority=10)
     worker = queue.worker("fail-times", times=1)
     worker.wait("failed", 1)
     queue.promote(job["id"])
@@ -153,9 +151,7 @@ def test_a_delay_is_not_queue_wait(
     assert waits.count == waits.buckets[60.0] >= 1
 
 
-def test_a_pause_is_queue_wait(
-    exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str
-) -> None:
+def test_a_pause_is_queue_wait(exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     queue.add()
     queue.pause()
@@ -173,9 +169,7 @@ def test_a_pause_is_queue_wait(
     assert waits.total >= 0.6
 
 
-def test_priorities_are_timed(
-    exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str
-) -> None:
+def test_priorities_are_timed(exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     queue.add_bulk([{"name": "job", "data": {}, "opts": {"priority": level}} for level in (10, 1, 10, 5)])
     worker = queue.worker()
@@ -273,9 +267,7 @@ def test_removed_and_drained_jobs_leave_the_totals_alone(
 # -- the exporter restarts -------------------------------------------------------------------------
 
 
-def test_an_exporter_restart_in_the_middle(
-    redis_server: RedisServer, bullmq: BullMQ, queue_name: str
-) -> None:
+def test_an_exporter_restart_in_the_middle(redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     """What began before the start is timed in full; what ended before it is not counted again."""
     queue = bullmq.queue(queue_name)
     env = redis_server.exporter_env() | {"BULLMQ_QUEUES": queue.name}

@@ -22,9 +22,7 @@ def states(samples: Samples, queue: Queue) -> dict[str, float]:
 def check_oldest_ready(exporter: Exporter, server: RedisServer, queue: Queue, since: float) -> None:
     """Check the oldest ready job's age on a fresh scrape against when it became ready (Unix seconds)."""
     with ages_between(server.client()) as truth:
-        age = exporter.scrape("queues").value(
-            "supercheck_queue_oldest_ready_job_age_seconds", queue=queue.name
-        )
+        age = exporter.scrape("queues").value("supercheck_queue_oldest_ready_job_age_seconds", queue=queue.name)
     truth.check_age(age, since)
 
 
@@ -38,7 +36,7 @@ def old_exporter(server: RedisServer, queue: Queue) -> Exporter:
 
 
 def test_an_untouched_queue_reads_zero(exporter: Exporter, queue_name: str) -> None:
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     counts = samples.values("supercheck_queue_jobs", by="state", queue=queue_name)
     assert counts == dict.fromkeys(STATES, 0.0)
     for name in ("backlog_jobs", "oldest_ready_job_age_seconds", "oldest_active_job_age_seconds", "paused"):
@@ -62,7 +60,7 @@ def test_jobs_by_state(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> N
     queue.add_many(7)
     queue.add_many(4, priority=10)
     queue.add_many(6, delay=HOUR_MS)
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     assert states(samples, queue) == {
         "failed": 2, "completed": 5, "active": 3, "waiting": 7, "prioritized": 4, "delayed": 6,
     }  # fmt: skip
@@ -72,7 +70,7 @@ def test_jobs_by_state(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> N
 def test_a_parent_waits_for_its_children(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
     parent, child = bullmq.queue(queue_name), bullmq.queue(f"{queue_name}-child")
     bullmq.flow(parent, child)
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     assert states(samples, parent) == {"waiting_children": 1}
     assert samples.value("supercheck_queue_backlog_jobs", queue=parent.name) == 0
 
@@ -83,7 +81,7 @@ def test_completed_is_what_is_retained(exporter: Exporter, bullmq: BullMQ, queue
     worker = queue.worker()
     worker.wait("completed", 20)
     worker.stop()
-    assert states(exporter.scrape(), queue) == {"completed": 5}
+    assert states(exporter.scrape("queues"), queue) == {"completed": 5}
 
 
 def test_a_drained_queue_reads_zero(
@@ -92,9 +90,9 @@ def test_a_drained_queue_reads_zero(
     queue = bullmq.queue(queue_name)
     queue.add_many(3)
     queue.add(priority=1)
-    assert exporter.scrape().value("supercheck_queue_backlog_jobs", queue=queue.name) == 4
+    assert exporter.scrape("queues").value("supercheck_queue_backlog_jobs", queue=queue.name) == 4
     queue.drain()
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     assert states(samples, queue) == {}
     assert samples.value("supercheck_queue_oldest_ready_job_age_seconds", queue=queue.name) == 0
     queue.add()
@@ -124,7 +122,7 @@ def test_capacity_and_run_budget_are_settings(redis_server: RedisServer) -> None
 
 
 def test_the_default_capacity_is_supercheck_s(exporter: Exporter, queue_name: str) -> None:
-    assert exporter.scrape().value("supercheck_queue_capacity_jobs", queue=queue_name) == 10_000
+    assert exporter.scrape("queues").value("supercheck_queue_capacity_jobs", queue=queue_name) == 10_000
 
 
 # -- pauses ----------------------------------------------------------------------------------------
@@ -136,7 +134,7 @@ def test_a_paused_queue_keeps_its_backlog(exporter: Exporter, bullmq: BullMQ, qu
     queue.add_many(30)
     queue.pause()
     queue.add_many(20)
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     counts = states(samples, queue)
     assert counts.get("waiting", 0) + counts.get("paused", 0) == 50
     assert counts.get("paused", 0) == (50 if bullmq.major == 5 else 0)
@@ -148,9 +146,9 @@ def test_a_resumed_queue_is_no_longer_paused(exporter: Exporter, bullmq: BullMQ,
     queue = bullmq.queue(queue_name)
     queue.add_many(3)
     queue.pause()
-    assert exporter.scrape().value("supercheck_queue_paused", queue=queue.name) == 1
+    assert exporter.scrape("queues").value("supercheck_queue_paused", queue=queue.name) == 1
     queue.resume()
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     assert samples.value("supercheck_queue_paused", queue=queue.name) == 0
     assert states(samples, queue) == {"waiting": 3}
 
@@ -218,9 +216,7 @@ def test_the_oldest_of_many_priorities_after_a_cold_start(
         check_oldest_ready(exporter, redis_server, queue, (moment - HOUR_MS) / 1000)
 
 
-def test_the_oldest_job_after_a_cold_start(
-    redis_server: RedisServer, bullmq: BullMQ, queue_name: str
-) -> None:
+def test_the_oldest_job_after_a_cold_start(redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     moment = int(now(redis_server.client()) * 1000)
     queue.add(timestamp=moment - HOUR_MS)
@@ -238,7 +234,7 @@ def test_an_overdue_delayed_job_is_backlog(
     queue.add(delay=HOUR_MS)
     due = (job["timestamp"] + 50) / 1000
     wait_for(lambda: now(redis_server.client()) > due + 0.01, 5.0, "the job is due")
-    samples = exporter.scrape()
+    samples = exporter.scrape("queues")
     assert samples.value("supercheck_queue_overdue_delayed_jobs", queue=queue.name) == 1
     assert samples.value("supercheck_queue_backlog_jobs", queue=queue.name) == 1
     assert states(samples, queue) == {"delayed": 2}
@@ -375,9 +371,9 @@ def test_a_job_whose_worker_died_is_stalled_once_its_lock_is_gone(
     """A healthy job is in BullMQ's `stalled` set too: only the missing lock tells them apart."""
     queue = bullmq.queue(queue_name)
     queue.add_many(2)
-    dead = queue.worker("hang", lockDuration=1500)
+    dead = queue.worker("hang", lockDuration=1500, skipStalledCheck=True)
     dead.wait("hanging", 1)
-    healthy = queue.worker("hang", lockDuration=600_000)
+    healthy = queue.worker("hang", lockDuration=600_000, skipStalledCheck=True)
     healthy.wait("hanging", 1)
     dead.stop(force=True)
     # its first check marks both active jobs; the next, which would take the dead one back, is far away
@@ -397,7 +393,7 @@ def test_healthy_jobs_in_the_stalled_set_are_not_stalled(
 ) -> None:
     queue = bullmq.queue(queue_name)
     queue.add_many(2)
-    worker = queue.worker("hang", concurrency=2, lockDuration=600_000)
+    worker = queue.worker("hang", concurrency=2, lockDuration=600_000, skipStalledCheck=True)
     worker.wait("hanging", 2)
     marking = queue.worker("hang", stalledInterval=600_000)
     client = redis_server.client()
@@ -414,9 +410,9 @@ def test_healthy_jobs_in_the_stalled_set_are_not_stalled(
 def test_a_global_rate_limit_that_is_used_up(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     name = "supercheck_queue_rate_limited"
-    assert exporter.scrape().value(name, queue=queue.name) is None, "no limit is known"
+    assert exporter.scrape("queues").value(name, queue=queue.name) is None, "no limit is known"
     queue.set_global_rate_limit(1, HOUR_MS)
-    assert exporter.scrape().value(name, queue=queue.name) == 0
+    assert exporter.scrape("queues").value(name, queue=queue.name) == 0
     queue.add_many(3)
     worker = queue.worker()
     worker.wait("completed", 1)
@@ -439,11 +435,9 @@ def test_a_worker_s_own_rate_limit_is_known_from_a_setting(
     worker.stop(force=True)
 
 
-def test_consumers_are_workers_and_not_listeners(
-    redis_server: RedisServer, bullmq: BullMQ, queue_name: str
-) -> None:
+def test_consumers_are_workers_and_not_listeners(redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
-    workers = [queue.worker(), queue.worker(), queue.worker(name="with a name")]
+    workers = [queue.worker(), queue.worker(), queue.worker(name="worker-1")]
     bullmq.call("listen", queue=queue.name)
     with Exporter(redis_server.exporter_env() | {"BULLMQ_QUEUES": queue.name}) as exporter:
         exporter.wait_value(3, "supercheck_queue_consumers", queue=queue.name)
@@ -456,9 +450,9 @@ def test_consumers_are_workers_and_not_listeners(
 
 def test_a_schedule_that_is_on_time(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
-    queue.schedule("hourly", {"every": HOUR_MS})
-    queue.schedule("at-night", {"pattern": "0 3 * * *", "tz": "UTC"})
-    samples = exporter.scrape()
+    queue.schedule("yearly", {"pattern": "0 3 1 1 *", "tz": "UTC"})
+    queue.schedule("rarely", {"pattern": "0 3 29 2 *", "tz": "UTC"})
+    samples = exporter.scrape("queues")
     assert samples.value("supercheck_queue_schedules", queue=queue.name) == 2
     assert samples.value("supercheck_queue_schedule_lateness_seconds", queue=queue.name) == 0
     assert samples.value("supercheck_queue_schedule_key_ttl_seconds", queue=queue.name) is None
@@ -473,7 +467,7 @@ def test_a_schedule_that_nobody_runs_is_late(
     due = next_ms / 1000
     wait_for(lambda: now(redis_server.client()) > due + 0.6, 5.0, "the schedule is late")
     with ages_between(redis_server.client()) as truth:
-        samples = exporter.scrape()
+        samples = exporter.scrape("queues")
     truth.check_age(samples.value("supercheck_queue_schedule_lateness_seconds", queue=queue.name), due)
 
 
@@ -486,7 +480,7 @@ def test_a_schedule_key_that_will_expire(
     expires = now(redis_server.client()) + 604_800
     redis_server.client().expire(queue.base + "repeat", 604_800)
     with ages_between(redis_server.client()) as truth:
-        left = exporter.scrape().value("supercheck_queue_schedule_key_ttl_seconds", queue=queue.name)
+        left = exporter.scrape("queues").value("supercheck_queue_schedule_key_ttl_seconds", queue=queue.name)
     assert left is not None
     truth.check_age(-left, expires)
 
@@ -496,7 +490,7 @@ def test_schedules_that_vanished_read_zero(
 ) -> None:
     queue = bullmq_newest.queue(queue_name)
     queue.schedule("hourly", {"every": HOUR_MS})
-    assert exporter.scrape().value("supercheck_queue_schedules", queue=queue.name) == 1
+    assert exporter.scrape("queues").value("supercheck_queue_schedules", queue=queue.name) == 1
     redis_server.client().pexpire(queue.base + "repeat", 1)
     exporter.wait_value(0, "supercheck_queue_schedules", queue=queue.name)
 
@@ -509,4 +503,4 @@ def test_a_queue_that_lost_a_key_still_counts(
     queue = bullmq_newest.queue(queue_name)
     queue.add_many(2)
     redis_server.client().delete(queue.base + missing)
-    assert states(exporter.scrape(), queue) == {"waiting": 2}
+    assert states(exporter.scrape("queues"), queue) == {"waiting": 2}

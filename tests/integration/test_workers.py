@@ -138,9 +138,7 @@ def test_workers_wanted_never_below_the_busy_ones(
     worker.stop(force=True)
 
 
-def test_old_jobs_want_more_workers(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ
-) -> None:
+def test_old_jobs_want_more_workers(redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ) -> None:
     """Between the bounds the number is held, unless the oldest ready job is over 5 minutes."""
     for number in range(2):
         beat(client, f"host-{number}-1")
@@ -160,9 +158,7 @@ def test_the_busiest_queue_of_a_location_decides(
     assert samples.value(DESIRED, location="local") == 1
 
 
-def test_the_bounds_are_settings(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ
-) -> None:
+def test_the_bounds_are_settings(redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ) -> None:
     beat(client, "host-a-1")
     bullmq_newest.queue("playwright-global").add_many(6)
     env = redis_server.exporter_env() | {"WORKERS_SCALE_UP_ABOVE": "5", "WORKERS_MAX": "4"}
@@ -212,18 +208,14 @@ def test_a_malformed_heartbeat_costs_itself_only(
     assert samples.values(SERVING, by="queue")["playwright-global"] == 1
 
 
-def test_a_heartbeat_of_another_type_costs_itself_only(
-    redis_server: RedisServer, client: redis.Redis
-) -> None:
+def test_a_heartbeat_of_another_type_costs_itself_only(redis_server: RedisServer, client: redis.Redis) -> None:
     beat(client, "healthy-1")
     client.hset(KEY_PREFIX + "broken-2", "location", "local")
     samples = scrape_when(redis_server, 1, WORKERS, location="local")
     assert samples.value("supercheck_scrape_collector_success", collector="workers") == 1
 
 
-def test_a_heartbeat_with_unreadable_moments_is_a_worker(
-    redis_server: RedisServer, client: redis.Redis
-) -> None:
+def test_a_heartbeat_with_unreadable_moments_is_a_worker(redis_server: RedisServer, client: redis.Redis) -> None:
     client.set(
         KEY_PREFIX + "odd-1",
         '{"location": "local", "queues": ["k6-global", 5, null], "startedAt": 12, "lastHeartbeat": "soon"}',

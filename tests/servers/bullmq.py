@@ -151,9 +151,7 @@ class Queue:
         """
         identifier = f"{self.name}#{next(self._workers)}"
         behaviour = {"kind": kind, "value": value, "times": times, "ms": ms}
-        self.bullmq.call(
-            "startWorker", worker=identifier, queue=self.name, behaviour=behaviour, options=options
-        )
+        self.bullmq.call("startWorker", worker=identifier, queue=self.name, behaviour=behaviour, options=options)
         return Worker(self.bullmq, identifier)
 
     def call(self, method: str, *args: Any) -> Any:

@@ -59,9 +59,7 @@ class Samples:
         """The names of the families, as their HELP lines give them."""
         return set(self._blocks)
 
-    def _matching(
-        self, name: str, labels: Mapping[str, str]
-    ) -> Iterator[tuple[frozenset[tuple[str, str]], float]]:
+    def _matching(self, name: str, labels: Mapping[str, str]) -> Iterator[tuple[frozenset[tuple[str, str]], float]]:
         wanted = labels.items()
         return ((key, value) for key, value in self._series(name).items() if wanted <= key)
 
@@ -158,6 +156,8 @@ class Exporter(Server):
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def stop(self) -> None:
-        """End it and close the connection to it."""
+        """End it at once; `terminate()` is the graceful way, which waits for reads in flight."""
         self._session.close()
+        if self.process is not None:
+            self.kill()
         super().stop()

@@ -31,10 +31,15 @@ def monitoring_program(name: str) -> Path:
 
 
 def version_of(program: Path) -> str:
-    """The version that a program of Prometheus' family says it is, for example 0.28.1 ("0" if it says none)."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    match = re.search(r"version (\d+\.\d+\.\d+)", said.stdout + said.stderr)
-    return match[1] if match else "0"
+    """The version of a program of Prometheus' family, for example 0.28.1.
+
+    What `go install` made does not say it, but holds its module's version.
+    """
+    said = subprocess.run([program, "--version"], capture_output=True, check=True)
+    match = re.search(rb"version (\d+\.\d+\.\d+)", said.stdout + said.stderr)
+    match = match or re.search(rb"\nmod\tgithub\.com/prometheus/\w+\tv(\d+\.\d+\.\d+)", program.read_bytes())
+    assert match is not None, f"{program} does not say which version it is"
+    return match[1].decode()
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,16 @@ class Alertmanager(_Monitor):
         return found
 
     def fire(self, *alerts: Mapping[str, str], seconds: float | None = None, **annotations: str) -> None:
-        """Hand in alerts given by their labels, as Prometheus does; they end after `seconds`, if given."""
-        now = datetime.now(UTC)
-        end = {} if seconds is None else {"endsAt": (now + timedelta(seconds=seconds)).isoformat()}
-        body = [{"labels": labels, "annotations": annotations, "startsAt": now.isoformat(), **end} for labels in alerts]
+        """Hand in alerts given by their labels; they end in `seconds` (negative: have ended), if given."""
+        start = datetime.now(UTC)
+        end = {}
+        if seconds is not None:
+            stop = start + timedelta(seconds=seconds)
+            start = min(start, stop - timedelta(seconds=1))
+            end = {"endsAt": stop.isoformat()}
+        body = [
+            {"labels": labels, "annotations": annotations, "startsAt": start.isoformat(), **end} for labels in alerts
+        ]
         self._post("/api/v2/alerts", body)
 
     def silence(self, seconds: float = 600, **labels: str) -> str:

@@ -94,9 +94,7 @@ class RedisProxy:
             self._run(self._requests, client, server, number, answered)
             self._run(self._answers, server, client, answered)
 
-    def _requests(
-        self, client: socket.socket, server: socket.socket, number: int, answered: threading.Event
-    ) -> None:
+    def _requests(self, client: socket.socket, server: socket.socket, number: int, answered: threading.Event) -> None:
         current = RoundTrip(number)
         while chunk := _receive(client):
             with self._lock:

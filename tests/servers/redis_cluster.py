@@ -170,6 +170,5 @@ def _view(node: ClusterNode) -> dict[str, tuple[str, str]]:
     """Who is master or replica of whom, as one node sees it: {address: (flags, master's id)}."""
     nodes = node.run("CLUSTER NODES")
     return {
-        address: (str(row["flags"]).replace("myself,", ""), str(row["master_id"]))
-        for address, row in nodes.items()
+        address: (str(row["flags"]).replace("myself,", ""), str(row["master_id"])) for address, row in nodes.items()
     }

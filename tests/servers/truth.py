@@ -47,9 +47,7 @@ class Attempts:
     """Every attempt that the events stream tells of, in seconds, and when the last ones began and ended."""
 
     waits: list[float] = field(default_factory=list)
-    runs: dict[str, list[float]] = field(
-        default_factory=lambda: {"completed": [], "failed": [], "retried": []}
-    )
+    runs: dict[str, list[float]] = field(default_factory=lambda: {"completed": [], "failed": [], "retried": []})
     last_started: float = 0.0
     last_finished: float = 0.0
 

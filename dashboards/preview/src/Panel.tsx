@@ -5,9 +5,9 @@ import type { Panel, TableOptions } from '@grafana/schema';
 import { Icon, PanelChrome } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 import type { Mark } from './annotations';
-import { ask, dress, hasValues, rangeOf, targetsOf, type Context } from './frames';
-import { SingleStatPanel } from './SingleStatPanels';
-import { TimeSeriesPanel, type TimeSeriesOptions } from './TimeSeriesPanel';
+import { ask, dress, hasValues, targetsOf, type Context } from './frames';
+import { SingleStatPanel } from './SingleStatPanel';
+import { TimeSeriesPanel, type Zoom } from './TimeSeriesPanel';
 import { interpolate } from './variables';
 
 interface Props {
@@ -16,119 +16,78 @@ interface Props {
   marks: Mark[];
   width: number;
   height: number;
-  onZoom: (range: { from: number; to: number }) => void;
+  onZoom: Zoom;
 }
 
-const DRAWN = new Set(['timeseries', 'stat', 'gauge', 'bargauge', 'table', 'text']);
-
-/** What the tests read from `data-state`. `undrawn` is a panel of another type or another data source. */
-type State = 'loading' | 'empty' | 'error' | 'ok' | 'undrawn';
-
-function isDrawn(panel: Panel): boolean {
-  const other = [panel, ...targetsOf(panel)].some((p) => p.datasource?.type && p.datasource.type !== 'prometheus');
-  return DRAWN.has(panel.type) && (panel.type === 'text' || !other);
-}
+const SINGLE = ['stat', 'gauge', 'bargauge'];
+const DRAWN = [...SINGLE, 'timeseries', 'table'];
 
 export function PanelView({ panel, context, marks, width, height, onZoom }: Props) {
-  const [answer, setAnswer] = useState<{ frames?: DataFrame[]; error?: string }>({});
-  const [busy, setBusy] = useState(true);
-  const size = useRef(width);
-  size.current = width;
-  const asks = isDrawn(panel) && panel.type !== 'text';
+  const [answer, setAnswer] = useState<{ of?: Context; frames?: DataFrame[]; error?: string }>({});
+  const columns = useRef(width);
+  columns.current = width;
+  const isElsewhere = [panel, ...targetsOf(panel)].some((p) => p.datasource?.type && p.datasource.type !== 'prometheus');
+  const asks = DRAWN.includes(panel.type) && !isElsewhere;
   useEffect(() => {
-    if (!asks) {
-      return;
-    }
     const abort = new AbortController();
-    setBusy(true);
-    ask(panel, context, size.current, abort.signal).then(
-      (frames) => {
-        setAnswer({ frames });
-        setBusy(false);
-      },
-      (error: Error) => {
-        if (!abort.signal.aborted) {
-          setAnswer({ error: error.message });
-          setBusy(false);
-        }
-      }
-    );
+    const keep = (result: typeof answer) => abort.signal.aborted || setAnswer({ ...result, of: context });
+    if (asks) {
+      ask(panel, context, columns.current, abort.signal).then((frames) => keep({ frames }), (e: Error) => keep({ error: e.message }));
+    }
     return () => abort.abort();
   }, [panel, context, asks]);
-
-  const replace: InterpolateFunction = (text, scoped, format) =>
-    interpolate(text ?? '', context.scope, context.builtIns, typeof format === 'string' ? format : undefined, scoped);
-  const frames = useMemo(() => answer.frames && dress(panel, answer.frames, context.theme, replace), [panel, answer.frames, context]);
-  const state: State = !isDrawn(panel)
-    ? 'undrawn'
-    : !asks
-      ? 'ok'
-      : answer.error
-        ? 'error'
-        : !frames
-          ? 'loading'
-          : hasValues(frames)
-            ? 'ok'
-            : 'empty';
+  const replace: InterpolateFunction = (text = '', scoped, how) =>
+    interpolate(text, context.scope, context.builtIns, typeof how === 'string' ? how : undefined, scoped);
+  // The variables of the answer, not the newest: the old picture stays as it was until the new answer is there.
+  const frames = useMemo(() => answer.frames && dress(panel, answer.frames, context.theme, replace), [panel, answer]);
+  const other = panel.type === 'text' ? 'ok' : 'undrawn';
+  const got = answer.error ? 'error' : !frames ? 'loading' : hasValues(frames) ? 'ok' : 'empty';
+  const state = asks ? got : other;
   const title = interpolate(panel.title ?? '', context.scope, context.builtIns, 'text');
-  const links = (panel.links ?? []).map((link, i) => (
-    <a key={i} className="panel-link" href={replace(link.url ?? '', undefined, 'uriencode')} title={replace(link.title)} target={link.targetBlank ? '_blank' : undefined} rel="noreferrer">
+  const links = panel.links?.map(({ title, url = '', targetBlank }) => (
+    <a key={title + url} className="panel-link" href={replace(url, undefined, 'uriencode')} title={replace(title)} target={targetBlank ? '_blank' : undefined} rel="noreferrer">
       <Icon name="external-link-alt" size="sm" />
     </a>
   ));
+  const body = (box: { width: number; height: number }) => {
+    const { noValue } = panel.fieldConfig?.defaults ?? {};
+    const note = (text: string, kind = '') => <div className={`panel-note ${kind}`} style={box}>{text}</div>;
+    const { content = '', mode } = (panel.options ?? {}) as { content?: string; mode?: string };
+    if (panel.type === 'text') {
+      const __html = mode === 'code' ? '' : renderTextPanelMarkdown(replace(content));
+      return __html ? <div className="markdown-html panel-text" style={box} dangerouslySetInnerHTML={{ __html }} /> : <pre style={box}>{content}</pre>;
+    }
+    if (!asks) {
+      return <Undrawn panel={panel} box={box} replace={replace} />;
+    }
+    if (answer.error || !frames) {
+      return note(answer.error ?? '', 'panel-error');
+    }
+    if (SINGLE.includes(panel.type) && (state === 'ok' || noValue)) {
+      return <SingleStatPanel {...box} panel={panel} frames={frames} theme={context.theme} replace={replace} />;
+    }
+    if (state === 'empty') {
+      return note(noValue ?? 'No data');
+    }
+    if (panel.type === 'table') {
+      const { showHeader, sortBy, cellHeight } = (panel.options ?? {}) as Partial<TableOptions>;
+      return <TableNG {...box} data={frames[0]!} sortBy={sortBy} cellHeight={cellHeight} noHeader={showHeader === false} noValue={noValue} />;
+    }
+    return <TimeSeriesPanel {...box} frames={frames} options={panel.options ?? {}} range={context.range} marks={marks} onZoom={onZoom} />;
+  };
   return (
-    <div data-panel-id={panel.id} data-panel-type={panel.type} data-panel-title={title} data-state={state} data-frames={frames?.length ?? 0} data-marks={marks.length}>
+    <div data-panel-id={panel.id} data-panel-type={panel.type} data-panel-title={title} data-state={state} data-frames={frames?.length ?? 0}>
       <PanelChrome
         width={width}
         height={height}
         title={title}
         description={panel.description && renderTextPanelMarkdown(replace(panel.description))}
-        titleItems={links.length ? links : undefined}
-        loadingState={busy && asks ? LoadingState.Loading : LoadingState.Done}
+        titleItems={links}
+        loadingState={asks && answer.of !== context ? LoadingState.Loading : LoadingState.Done}
         displayMode={panel.transparent ? 'transparent' : 'default'}
         statusMessage={answer.error}
-        hoverHeader={!title}
       >
-        {(innerWidth, innerHeight) => {
-          const box = { width: innerWidth, height: innerHeight };
-          if (state === 'undrawn') {
-            return <Undrawn panel={panel} box={box} replace={replace} />;
-          }
-          if (panel.type === 'text') {
-            const { content, mode } = (panel.options ?? {}) as { content?: string; mode?: string };
-            const html = renderTextPanelMarkdown(replace(content ?? ''));
-            return mode === 'code' ? <pre style={box}>{replace(content ?? '')}</pre> : <div className="markdown-html panel-text" style={box} dangerouslySetInnerHTML={{ __html: html }} />;
-          }
-          if (answer.error) {
-            return <div className="panel-note panel-error" style={box}>{answer.error}</div>;
-          }
-          if (!frames) {
-            return null;
-          }
-          const single = panel.type === 'stat' || panel.type === 'gauge' || panel.type === 'bargauge';
-          if (state === 'empty' && !(single && panel.fieldConfig?.defaults.noValue)) {
-            return <div className="panel-note" style={box}>{panel.fieldConfig?.defaults.noValue ?? 'No data'}</div>;
-          }
-          if (single) {
-            return <SingleStatPanel panel={panel} frames={frames} theme={context.theme} replace={replace} {...box} />;
-          }
-          if (panel.type === 'table') {
-            const options = (panel.options ?? {}) as Partial<TableOptions>;
-            return (
-              <TableNG
-                {...box}
-                data={frames[options.frameIndex ?? 0] ?? frames[0]!}
-                noHeader={options.showHeader === false}
-                sortBy={options.sortBy}
-                cellHeight={options.cellHeight}
-                noValue={panel.fieldConfig?.defaults.noValue}
-                timeRange={context.range}
-                resizable
-              />
-            );
-          }
-          return <TimeSeriesPanel {...box} frames={frames} options={(panel.options ?? {}) as TimeSeriesOptions} range={rangeOf(panel, context.range)} marks={marks} onZoom={onZoom} />;
-        }}
+        {(width, height) => body({ width, height })}
       </PanelChrome>
     </div>
   );
@@ -136,11 +95,9 @@ export function PanelView({ panel, context, marks, width, height, onZoom }: Prop
 
 function Undrawn({ panel, box, replace }: { panel: Panel; box: { width: number; height: number }; replace: InterpolateFunction }) {
   return (
-    <div className="panel-undrawn" style={box}>
+    <div className="panel-text" style={box}>
       <p>The preview does not draw this panel ({panel.type}); Grafana does. It asks:</p>
-      {targetsOf(panel).map((target, i) => (
-        <pre key={i}>{replace(target.expr ?? target.query ?? JSON.stringify(target))}</pre>
-      ))}
+      {targetsOf(panel).map((target) => <pre key={target.refId}>{replace(target.expr ?? target.query ?? JSON.stringify(target))}</pre>)}
     </div>
   );
 }

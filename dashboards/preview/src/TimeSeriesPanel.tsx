@@ -1,119 +1,60 @@
 /** The timeseries panel: lines, thresholds, legend, tooltip with data links, zoom by dragging, annotation marks. */
-import { useMemo, useState } from 'react';
-import { DashboardCursorSync, EventBusSrv, FieldType, getFieldDisplayName, type DataFrame, type LinkModel, type TimeRange } from '@grafana/data';
-import { LegendDisplayMode, SortOrder, TooltipDisplayMode } from '@grafana/schema';
+import { useMemo } from 'react';
+import { DashboardCursorSync, EventBusSrv, type DataFrame, type LinkModel, type TimeRange } from '@grafana/data';
+import { LegendDisplayMode, SortOrder, TooltipDisplayMode, type VizLegendOptions, type VizTooltipOptions } from '@grafana/schema';
 import {
-  getFieldDisplayItems,
-  getFieldDisplayLinks,
-  PanelContextProvider,
-  TimeSeries,
-  TooltipPlugin2,
-  VizTooltipContent,
-  VizTooltipFooter,
-  VizTooltipHeader,
-  VizTooltipWrapper,
-  type UPlotConfigBuilder,
+  getFieldDisplayItems, getFieldDisplayLinks, PanelContextProvider, TimeSeries, TooltipPlugin2, VizTooltipContent,
+  VizTooltipFooter, VizTooltipHeader, VizTooltipWrapper, type UPlotConfigBuilder,
 } from '@grafana/ui';
 import { AnnotationMarks, type Mark } from './annotations';
 
-/** Of TooltipHoverMode, which is a const enum that @grafana/ui does not give away: one series, or all at that moment. */
-const HOVER_ONE = 0;
-const HOVER_ALL = 1;
-const eventBus = new EventBusSrv();
-
-export interface TimeSeriesOptions {
-  legend?: { showLegend?: boolean; displayMode?: LegendDisplayMode; placement?: 'bottom' | 'right'; calcs?: string[]; width?: number };
-  tooltip?: { mode?: TooltipDisplayMode; sort?: SortOrder };
-}
+export type Zoom = (range: { from: number; to: number }) => void;
 
 interface Props {
   frames: DataFrame[];
-  options: TimeSeriesOptions;
+  options: { legend?: Partial<VizLegendOptions>; tooltip?: Partial<VizTooltipOptions> };
   range: TimeRange;
   marks: Mark[];
   width: number;
   height: number;
-  onZoom: (range: { from: number; to: number }) => void;
+  onZoom: Zoom;
 }
 
-export function TimeSeriesPanel({ frames, options, range, marks, width, height, onZoom }: Props) {
-  const [only, setOnly] = useState<string>();
-  const shown = useMemo(() => frames.map((frame) => hideOthers(frame, frames, only)), [frames, only]);
-  const mode = options.tooltip?.mode ?? TooltipDisplayMode.Single;
-  const context = useMemo(
-    () => ({
-      eventsScope: 'preview',
-      eventBus,
-      sync: () => DashboardCursorSync.Crosshair,
-      onToggleSeriesVisibility: (label: string | string[] | null) => setOnly((was) => (typeof label === 'string' && label !== was ? label : undefined)),
-    }),
-    []
-  );
+const sync = () => DashboardCursorSync.Crosshair;
+const context = { eventsScope: 'preview', eventBus: new EventBusSrv(), sync };
+const usualLegend: VizLegendOptions = { showLegend: true, displayMode: LegendDisplayMode.List, placement: 'bottom', calcs: [] };
+
+export function TimeSeriesPanel({ frames, options, range, marks, onZoom, ...size }: Props) {
+  const { mode = TooltipDisplayMode.Single, sort = SortOrder.None } = options.tooltip ?? {};
+  const legend = useMemo(() => ({ ...usualLegend, ...options.legend }), [options.legend]);
+  const tooltip = ({ fields }: DataFrame, rows: Array<number | null>, series: number | null, isPinned: boolean, links: LinkModel[]) => {
+    const row = rows[series ?? 0] ?? rows[0] ?? 0;
+    const time = fields[0]!;
+    return (
+      <VizTooltipWrapper>
+        <VizTooltipHeader item={{ label: '', value: time.display?.(time.values[row]).text ?? '' }} isPinned={isPinned} />
+        <VizTooltipContent items={getFieldDisplayItems(fields, time, rows, series, mode, sort)} isPinned={isPinned} />
+        {isPinned && links.length > 0 && <VizTooltipFooter dataLinks={links as LinkModel<never>[]} />}
+      </VizTooltipWrapper>
+    );
+  };
   const inside = (config: UPlotConfigBuilder, aligned: DataFrame) => (
     <>
       <AnnotationMarks config={config} marks={marks} />
-      {mode !== TooltipDisplayMode.None && (
-        <TooltipPlugin2
-          config={config}
-          hoverMode={mode === TooltipDisplayMode.Single ? HOVER_ONE : HOVER_ALL}
-          queryZoom={onZoom}
-          syncMode={DashboardCursorSync.Crosshair}
-          syncScope="preview"
-          getDataLinks={(series, row) => (aligned.fields[series] ? getFieldDisplayLinks(aligned.fields[series]!, row) : [])}
-          render={(_u, rows, series, pinned, _dismiss, _range, _sync, links) => tooltip(aligned, rows, series, mode, options, pinned, links)}
-        />
-      )}
+      <TooltipPlugin2
+        config={config}
+        hoverMode={mode === TooltipDisplayMode.Single ? 0 : 1 /* one series, or all at that moment */}
+        queryZoom={onZoom}
+        syncMode={sync()}
+        syncScope={context.eventsScope}
+        getDataLinks={(series, row) => (aligned.fields[series] ? getFieldDisplayLinks(aligned.fields[series], row) : [])}
+        render={(_u, rows, series, pinned, _dismiss, _range, _sync, links) => tooltip(aligned, rows, series, pinned, links)}
+      />
     </>
   );
-  const legend = {
-    showLegend: options.legend?.showLegend ?? true,
-    displayMode: options.legend?.displayMode ?? LegendDisplayMode.List,
-    placement: options.legend?.placement ?? 'bottom',
-    calcs: options.legend?.calcs ?? [],
-    width: options.legend?.width,
-  };
-  const plain = useMemo(() => legend, [JSON.stringify(legend)]);
   return (
     <PanelContextProvider value={context}>
-      <TimeSeries frames={shown} width={width} height={height} timeRange={range} timeZone="browser" legend={plain}>
-        {inside}
-      </TimeSeries>
+      <TimeSeries {...size} frames={frames} timeRange={range} timeZone="browser" legend={legend}>{inside}</TimeSeries>
     </PanelContextProvider>
-  );
-}
-
-/** A click on a legend's entry shows that series alone, a second one all of them again. */
-function hideOthers(frame: DataFrame, frames: DataFrame[], only: string | undefined): DataFrame {
-  if (only === undefined) {
-    return frame;
-  }
-  const fields = frame.fields.map((field) => {
-    const hide = field.type !== FieldType.time && getFieldDisplayName(field, frame, frames) !== only;
-    return hide ? { ...field, config: { ...field.config, custom: { ...field.config.custom, hideFrom: { viz: true } } } } : field;
-  });
-  return { ...frame, fields };
-}
-
-function tooltip(
-  aligned: DataFrame,
-  rows: Array<number | null>,
-  series: number | null,
-  mode: TooltipDisplayMode,
-  options: TimeSeriesOptions,
-  pinned: boolean,
-  links: LinkModel[]
-) {
-  const [time] = aligned.fields;
-  const row = rows[series ?? 0] ?? rows.find((r) => r !== null);
-  if (!time || row === null || row === undefined) {
-    return null;
-  }
-  const items = getFieldDisplayItems(aligned.fields, time, rows, series, mode, options.tooltip?.sort ?? SortOrder.None);
-  return (
-    <VizTooltipWrapper>
-      <VizTooltipHeader item={{ label: '', value: time.display?.(time.values[row]).text ?? '' }} isPinned={pinned} />
-      <VizTooltipContent items={items} isPinned={pinned} />
-      {pinned && links.length > 0 && <VizTooltipFooter dataLinks={links as LinkModel<never>[]} />}
-    </VizTooltipWrapper>
   );
 }

@@ -1,8 +1,9 @@
 /** The controls above a dashboard: variables, links, time range, refresh. */
 import { rangeUtil, type TimeRange } from '@grafana/data';
-import type { Dashboard, DashboardLink } from '@grafana/schema';
+import type { Dashboard } from '@grafana/schema';
 import { Button, Combobox, Icon, InlineLabel, Input, MultiCombobox } from '@grafana/ui';
-import { ALL, interpolate, type BuiltIns, type Scope, type Variable } from './variables';
+import type { Context } from './frames';
+import { ALL, interpolate, type Variable } from './variables';
 
 export interface Listed {
   uid: string;
@@ -13,78 +14,60 @@ export interface Listed {
 
 export type Change = (params: Record<string, string | string[]>) => void;
 
-const RANGES = ['5m', '15m', '1h', '6h', '24h'];
-const REFRESHES = ['', '5s', '10s', '30s', '1m', '5m'];
+const RANGES = ['5m', '15m', '1h', '6h', '24h'].map((r) => ({ label: `Last ${r}`, value: `now-${r}` }));
+const REFRESHES = ['', '5s', '10s', '30s', '1m', '5m'].map((r) => ({ label: r || 'Off', value: r }));
 
 export function TimeControls({ range, refresh, change, reload }: { range: TimeRange; refresh: string; change: Change; reload: () => void }) {
   const from = String(range.raw.from);
-  const options = RANGES.map((r) => ({ label: `Last ${r}`, value: `now-${r}` }));
-  const known = options.some((o) => o.value === from) && range.raw.to === 'now';
-  const asked = known ? options : [...options, { label: rangeUtil.describeTimeRange(range.raw), value: from }];
+  const isKnown = RANGES.some((r) => r.value === from) && range.raw.to === 'now';
+  const options = isKnown ? RANGES : [...RANGES.filter((r) => r.value !== from), { label: rangeUtil.describeTimeRange(range.raw), value: from }];
   return (
     <>
-      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={asked} value={from} width="auto" minWidth={18} onChange={(o) => change({ from: o.value, to: 'now' })} />
+      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={options} value={from} width="auto" minWidth={18} onChange={(o) => change({ from: o.value, to: 'now' })} />
       <Button variant="secondary" icon="sync" aria-label="Refresh" onClick={reload} />
-      <Combobox aria-label="Refresh every" options={REFRESHES.map((r) => ({ label: r || 'Off', value: r }))} value={refresh} width={10} onChange={(o) => change({ refresh: o.value })} />
+      <Combobox aria-label="Refresh every" options={REFRESHES} value={refresh} width={10} onChange={(o) => change({ refresh: o.value })} />
     </>
   );
 }
 
-export function Variables({ scope, change }: { scope: Scope; change: Change }) {
-  const shown = Object.values(scope).filter(({ model }) => (model.hide ?? 0) < 2 && model.type !== 'constant');
-  return (
-    <>
-      {shown.map((variable) => (
-        <div key={variable.model.name} className="variable" data-variable={variable.model.name}>
-          {model(variable).hide !== 1 && <InlineLabel width="auto">{variable.model.label || variable.model.name}</InlineLabel>}
-          <Choice variable={variable} change={change} />
-        </div>
-      ))}
-    </>
-  );
-}
-
-const model = (variable: Variable) => variable.model;
-
-function Choice({ variable: { model, options, values }, change }: { variable: Variable; change: Change }) {
-  const set = (chosen: string[]) => change({ [`var-${model.name}`]: chosen });
-  const list = [...(model.includeAll ? [{ text: 'All', value: ALL }] : []), ...options].map((o) => ({ label: o.text, value: o.value }));
-  if (model.type === 'textbox') {
-    return <Input aria-label={model.name} defaultValue={values[0]} width={20} onBlur={(e) => set([e.currentTarget.value])} />;
-  }
-  if (model.multi) {
-    const pick = (chosen: string[]) => {
-      const added = chosen.find((v) => !values.includes(v));
-      const rest = added === ALL ? [ALL] : chosen.filter((v) => v !== ALL);
-      set(rest.length ? rest : [ALL]);
-    };
-    return <MultiCombobox aria-label={model.name} options={list} value={values} width="auto" minWidth={16} maxWidth={60} onChange={(o) => pick(o.map((x) => x.value))} />;
-  }
-  return <Combobox aria-label={model.name} options={list} value={values[0]} width="auto" minWidth={16} onChange={(o) => set([o.value])} />;
-}
-
-export function DashboardLinks({ dashboard, all, scope, builtIns }: { dashboard: Dashboard; all: Listed[]; scope: Scope; builtIns: BuiltIns }) {
-  const links = (dashboard.links ?? []).flatMap((link): Array<{ title: string; href: string; blank: boolean; outside: boolean }> => {
-    const blank = link.targetBlank;
-    if (link.type !== 'dashboards') {
-      const href = interpolate(link.url ?? '', scope, builtIns, 'uriencode');
-      return [{ title: interpolate(link.title, scope, builtIns), href: extend(href, link, builtIns), blank, outside: /^https?:/.test(href) }];
+export function VariableControl({ variable: { model, options, values }, change }: { variable: Variable; change: Change }) {
+  const set = (chosen: string[]) => change({ [`var-${model.name}`]: chosen.map((v) => (v === ALL ? 'All' : v)) });
+  const all = model.includeAll ? [{ label: 'All', value: ALL }] : [];
+  const list = [...all, ...options.map((o) => ({ label: o.text, value: o.value }))];
+  const toggle = (chosen: string[]) => {
+    const rest = chosen.includes(ALL) && !values.includes(ALL) ? [] : chosen.filter((v) => v !== ALL);
+    set(rest.length || !model.includeAll ? rest : [ALL]);
+  };
+  const control = () => {
+    if (model.type === 'textbox') {
+      return <Input aria-label={model.name} defaultValue={values[0]} width={24} onBlur={(e) => set([e.currentTarget.value])} />;
     }
-    const found = all.filter((d) => d.uid !== dashboard.uid && link.tags.every((tag) => d.tags?.includes(tag)));
-    return found.map((d) => ({ title: d.title, href: extend(`/d/${d.uid}`, link, builtIns), blank, outside: false }));
-  });
+    const shared = { 'aria-label': model.name, options: list, width: 'auto' as const, minWidth: 16, maxWidth: 60 };
+    return model.multi
+      ? <MultiCombobox {...shared} value={values} onChange={(o) => toggle(o.map((x) => x.value))} />
+      : <Combobox {...shared} value={values[0]} onChange={(o) => set([o.value])} />;
+  };
   return (
-    <>
-      {links.map(({ title, href, blank, outside }) => (
-        <a key={title + href} className="dashboard-link" href={href} target={blank ? '_blank' : undefined} rel="noreferrer">
-          <Icon name={outside ? 'external-link-alt' : 'apps'} size="sm" /> {title}
-        </a>
-      ))}
-    </>
+    <div className="variable" data-variable={model.name}>
+      {model.hide !== 1 && <InlineLabel width="auto">{model.label || model.name}</InlineLabel>}
+      {control()}
+    </div>
   );
 }
 
-function extend(href: string, link: DashboardLink, builtIns: BuiltIns): string {
-  const more = [link.keepTime && builtIns.__url_time_range, link.includeVars && builtIns.__all_variables].filter(Boolean).join('&');
-  return more ? `${href}${href.includes('?') ? '&' : '?'}${more}` : href;
+export function DashboardLinks({ dashboard, all, context: { scope, builtIns } }: { dashboard: Dashboard; all: Listed[]; context: Context }) {
+  const links = (dashboard.links ?? []).flatMap(({ type, title, url = '', tags, keepTime, includeVars, targetBlank }) => {
+    const more = [keepTime && builtIns.__url_time_range, includeVars && builtIns.__all_variables].filter(Boolean).join('&');
+    const extend = (href: string) => (more ? `${href}${href.includes('?') ? '&' : '?'}${more}` : href);
+    if (type !== 'dashboards') {
+      return [{ title: interpolate(title, scope, builtIns), href: extend(interpolate(url, scope, builtIns, 'uriencode')), targetBlank }];
+    }
+    const found = all.filter((d) => d.uid !== dashboard.uid && tags.every((tag) => d.tags?.includes(tag)));
+    return found.map((d) => ({ title: d.title, href: extend(`/d/${d.uid}`), targetBlank }));
+  });
+  return links.map(({ title, href, targetBlank }) => (
+    <a key={title + href} className="dashboard-link" href={href} target={targetBlank ? '_blank' : undefined} rel="noreferrer">
+      <Icon name={href.startsWith('/d/') ? 'apps' : 'external-link-alt'} size="sm" /> {title}
+    </a>
+  ));
 }

@@ -102,15 +102,29 @@ export async function ask(panel: Panel, { scope, builtIns, range }: Context, wid
   return lastValueFrom(transformDataFrame(wanted, frames, { interpolate: replace }));
 }
 
-const option = (path: string, isCustom: boolean): FieldConfigPropertyItem => ({
-  id: path, name: path, path, isCustom, process: (value) => value, shouldApply: () => true, override: () => null, editor: () => null,
-});
+const option = (id: string): FieldConfigPropertyItem => {
+  const shared = { process: (value: unknown) => value, shouldApply: () => true, override: () => null, editor: () => null };
+  return { ...shared, id, name: id, path: id.replace(/^custom\./, ''), isCustom: id.startsWith('custom.') };
+};
 
 /** Grafana registers an editor for each option; the preview edits nothing and knows whatever a dashboard sets. */
 class AnyOption extends FieldConfigOptionsRegistry {
-  override getIfExists(id = ''): FieldConfigPropertyItem {
-    return option(id.replace(/^custom\./, ''), id.startsWith('custom.') || (this.selectOptions().options.find((o) => o.value === id)?.imgUrl === 'custom'));
-  }
+  override getIfExists = (id = '') => option(id);
 }
 
-export { AnyOption };
+/** Puts units, thresholds, mappings, links and overrides on the fields. */
+export function dress(panel: Panel, frames: DataFrame[], theme: GrafanaTheme2, replaceVariables: InterpolateFunction): DataFrame[] {
+  const { defaults, overrides } = structuredClone(panel.fieldConfig ?? { defaults: {}, overrides: [] });
+  if (panel.type === 'timeseries') {
+    defaults.color ??= { mode: 'palette-classic' as never };
+    defaults.custom = { lineWidth: 1, showPoints: 'auto', axisPlacement: 'auto', ...defaults.custom };
+  }
+  const { custom = {}, ...plain } = defaults;
+  const ids = [...Object.keys(plain), ...Object.keys(custom).map((name) => `custom.${name}`)];
+  const fieldConfig = { defaults, overrides } as unknown as FieldConfigSource;
+  const fieldConfigRegistry = new AnyOption(() => ids.map(option));
+  return applyFieldOverrides({ data: frames, fieldConfig, fieldConfigRegistry, replaceVariables, theme, timeZone: 'browser' });
+}
+
+export const hasValues = (frames: DataFrame[]): boolean =>
+  frames.some(({ fields }) => fields.some((f) => f.type !== FieldType.time && f.values.some((v) => v !== null && !Number.isNaN(v))));

@@ -1,0 +1,66 @@
+"""What the dashboards may rely on, read from where it is defined: metrics, alerts, thresholds."""
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+import supercheck_exporter
+import yaml
+from contract.dashboard_rules import Facts
+from supercheck_exporter.core import Desc
+from supercheck_exporter.thresholds import load_thresholds
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES_FOLDER = ROOT / "alert-rules" / "src"
+FOREIGN = Path(__file__).parent / "dashboards" / "foreign_metrics.yaml"
+DASHBOARDS = frozenset(
+    {"supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-observability"}
+)
+
+
+@cache
+def exported_metrics() -> dict[str, frozenset[str]]:
+    """Return every metric of the exporter with its labels, from the descriptors; a histogram's three series."""
+    found: dict[str, frozenset[str]] = {}
+    for module in pkgutil.walk_packages(supercheck_exporter.__path__, "supercheck_exporter."):
+        if module.name.endswith("__main__"):
+            continue
+        for desc in vars(importlib.import_module(module.name)).values():
+            if isinstance(desc, Desc):
+                ends = ("_bucket", "_sum", "_count") if desc.kind == "histogram" else ("",)
+                found |= {desc.name + end: frozenset(desc.labels) for end in ends}
+    return found
+
+
+def _groups(folder: str) -> list[dict[str, object]]:
+    files = sorted((RULES_FOLDER / folder).glob("*.yaml"))
+    return [rule for path in files for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"]]
+
+
+def recorded_metrics() -> dict[str, frozenset[str]]:
+    """Return every recorded metric with its label: the level, which its name begins with."""
+    names = [str(rule["record"]) for rule in _groups("recording")]
+    return {name: frozenset({name.split(":")[0]}) for name in names}
+
+
+def foreign_metrics() -> dict[str, frozenset[str]]:
+    """Return the metrics of Prometheus, Alertmanager and the exporter's process that dashboards use."""
+    listed = yaml.safe_load(FOREIGN.read_text("utf-8"))
+    return {name: frozenset() for names in listed.values() for name in names}
+
+
+def alerts() -> list[dict[str, object]]:
+    """Return every alert rule, as its template is written."""
+    return _groups("alerts")
+
+
+@cache
+def facts() -> Facts:
+    """Return all facts."""
+    return Facts(
+        metrics=exported_metrics() | recorded_metrics() | foreign_metrics(),
+        alerts=frozenset(str(alert["alert"]) for alert in alerts()),
+        dashboards=DASHBOARDS,
+        thresholds=frozenset(load_thresholds({}).values()),
+    )

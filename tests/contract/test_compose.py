@@ -1,0 +1,188 @@
+"""compose.yaml promises: nothing runs as root, nothing is unbounded, nothing listens beyond this machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from supercheck_exporter.channels import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose/compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONE_SHOT = {"config"}
+LASTING = sorted(set(SERVICES) - ONE_SHOT)
+# pages that a person opens
+PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093"}
+
+
+def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Target of each mount -> (source, whether it is read-only)."""
+    parts = [text.split(":") for text in service.get("volumes", [])]
+    return {part[1]: (part[0], part[2:] == ["ro"]) for part in parts}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    uid, gid = service["user"].split(":")
+    assert int(uid) > 0
+    assert int(gid) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(service)
+    assert not any("docker.sock" in mount for mount in service.get("volumes", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_bounded(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"(\$\{[A-Z_]+:-)?\d+[mg]\}?", service["mem_limit"])
+    assert service["pids_limit"] > 0
+    assert service["logging"]["options"]["max-size"]
+    assert service["logging"]["options"]["max-file"]
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_service_is_started_again_and_its_health_is_asked(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    health = service["healthcheck"]
+    assert health["test"][0] == "CMD"
+    assert any(f"http://127.0.0.1:{PUBLISHED[name]}/-/" in word for word in health["test"])
+    assert {"interval", "timeout", "retries", "start_period"} <= set(health)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_is_pinned(name: str) -> None:
+    match = re.fullmatch(r"[a-z/-]+:\$\{[A-Z]+_TAG:-v?\d+\.\d+\.\d+\}", SERVICES[name]["image"])
+    assert match, SERVICES[name]["image"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_pages_are_published_and_only_to_this_machine(name: str) -> None:
+    ports = SERVICES[name].get("ports", [])
+    if name not in PUBLISHED:
+        assert not ports
+        return
+    assert len(ports) == 1
+    port = PUBLISHED[name]
+    assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{port}\}}:{port}", ports[0])
+
+
+def test_prometheus_keeps_a_bounded_time_and_size() -> None:
+    command = " ".join(SERVICES["prometheus"]["command"])
+    assert re.search(r"--storage\.tsdb\.retention\.time=\$\{PROMETHEUS_RETENTION_TIME:-\d+d\}", command)
+    assert re.search(r"--storage\.tsdb\.retention\.size=\$\{PROMETHEUS_RETENTION_SIZE:-\d+GB\}", command)
+
+
+def test_alertmanager_keeps_its_silences_for_a_bounded_time() -> None:
+    service = SERVICES["alertmanager"]
+    assert "--data.retention=120h" in service["command"]
+    assert _mounts(service)["/alertmanager"] == ("alertmanager", False)
+
+
+def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer() -> None:
+    writable = {
+        name: sorted(source for source, read_only in _mounts(service).values() if not read_only)
+        for name, service in SERVICES.items()
+    }
+    assert writable == {
+        "config": ["config"],
+        "exporter": [],
+        "prometheus": ["prometheus"],
+        "alertmanager": ["alertmanager"],
+    }
+    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager"}
+
+
+def test_configurations_are_rendered_before_their_readers_start() -> None:
+    assert SERVICES["config"]["command"] == ["render", "--out", "/config"]
+    for name in ("prometheus", "alertmanager"):
+        assert SERVICES[name]["depends_on"] == {"config": {"condition": "service_completed_successfully"}}
+        source, read_only = _mounts(SERVICES[name])["/config"]
+        assert (source, read_only) == ("config", True)
+    # the exporter must start, and say what is wrong, whatever the state of the others
+    assert "depends_on" not in SERVICES["exporter"]
+
+
+def test_secrets_reach_only_their_reader() -> None:
+    seen = {name: _mounts(service).get("/run/secrets") for name, service in SERVICES.items()}
+    assert seen == {
+        "config": ("./secrets/alertmanager", True),
+        "exporter": ("./secrets/exporter", True),
+        "prometheus": None,
+        "alertmanager": ("./secrets/alertmanager", True),
+    }
+
+
+def test_supercheck_is_reached_on_its_own_network_by_the_exporter_alone() -> None:
+    assert COMPOSE["networks"]["supercheck"] == {
+        "external": True,
+        "name": "${SUPERCHECK_NETWORK:-supercheck_supercheck-network}",
+    }
+    assert [name for name, service in SERVICES.items() if "supercheck" in service["networks"]] == ["exporter"]
+
+
+def test_supercheck_s_own_names_reach_the_exporter() -> None:
+    environment = SERVICES["exporter"]["environment"]
+    for name in (
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_USERNAME",
+        "REDIS_PASSWORD",
+        "REDIS_TLS_ENABLED",
+        "REDIS_TLS_REJECT_UNAUTHORIZED",
+    ):
+        assert environment[name].startswith("${" + name + ":-")
+
+
+def test_no_secret_stands_in_the_files_and_git_ignores_the_real_ones() -> None:
+    ignored = (ROOT / "compose/secrets/.gitignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[0] == "*"
+    kept = {path.name for path in (ROOT / "compose/secrets").glob("*/*.example")}
+    assert kept == {"redis_password.example", "pagerduty_routing_key.example"}
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name:
+                assert value == "${" + name + ":-}"
+
+
+def test_the_secrets_manual_names_every_secret_file() -> None:
+    manual = (ROOT / "compose/secrets/README.md").read_text(encoding="utf-8")
+    for setting in SETTINGS:
+        if setting.endswith("_FILE"):
+            name = setting.removeprefix("ALERT_").removesuffix("_FILE").lower()
+            assert f"`alertmanager/{name}` | `{setting}=/run/secrets/{name}`" in manual
+
+
+def test_the_image_s_packages_are_those_that_are_tested() -> None:
+    def pins(path: str) -> dict[str, str]:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+    tested, shipped = pins("requirements.lock"), pins("exporters/requirements.lock")
+    assert shipped
+    assert shipped.items() <= tested.items()
+
+
+@pytest.mark.parametrize("path", ["requirements.lock", "exporters/requirements.lock"])
+def test_a_lock_file_has_hashes_and_no_address(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "index-url" not in "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    requirements = re.split(r"\n(?=[a-z0-9])", "\n" + re.sub(r"(?m)^\s*#.*\n", "", text))
+    for requirement in filter(str.strip, requirements):
+        assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_image_runs_as_the_user_of_compose() -> None:
+    dockerfile = (ROOT / "exporters/Dockerfile").read_text(encoding="utf-8")
+    assert f"\nUSER {SERVICES['exporter']['user']}\n" in dockerfile
+    assert "\nHEALTHCHECK " in dockerfile
+    assert "--require-hashes" in dockerfile
