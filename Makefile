@@ -18,8 +18,8 @@ demo: ## a small site, watched; its workers crash, the page arrives and resolves
 
 test: ## install what is missing and run every check
 	@compose/install.sh test
-	@$(MAKE) --no-print-directory lint types generated
-	$(VENV)/pytest
+	@failed=; $(MAKE) --no-print-directory --keep-going lint types generated || failed=1; \
+		$(VENV)/pytest || failed=1; test -z "$$failed"
 
 lint: ## style of the Python files
 	$(VENV)/ruff check
@@ -30,11 +30,13 @@ types: ## types of the Python files
 
 generated: ## fail when a generated file is not what its source makes
 	$(VENV)/python -m supercheck_exporter.rules --check
+	$(VENV)/python -m dashboards.src --check
 
 golden: ## rewrite the collectors' golden files
 	UPDATE_GOLDEN=1 $(VENV)/pytest -q tests/golden
 
 dashboards: ## rewrite dashboards/*.json from dashboards/src
+	$(VENV)/python -m dashboards.src --write
 
 rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the shipped thresholds
 	$(VENV)/python -m supercheck_exporter.rules --write

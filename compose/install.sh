@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what `make demo` and `make test` need, and nothing that is already there. Safe to run again at any time.
 #
-#   compose/install.sh demo     Redis, Prometheus, Alertmanager, the Python environment, the demo site's packages
+#   compose/install.sh demo     Redis, Prometheus, Alertmanager, the Python environment, the demo site's packages, and
+#                               the page that draws the dashboards
 #   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
 #   compose/install.sh tools    newer Alertmanager and Prometheus, built with Go into ~/.cache
 #
@@ -141,6 +142,21 @@ install_npm() {
     printf '%s' "$want" >"$stamp"
 }
 
+# The page that draws the dashboards without Grafana. A demo without it is still a demo.
+install_preview() {
+    local folder=dashboards/preview stamp want
+    if [ ! -f "$folder/package-lock.json" ]; then return; fi
+    install_npm "$folder"
+    stamp=$folder/dist/.built-from
+    want=$(find "$folder" \( -name node_modules -o -name dist -o -name '.*_cache' \) -prune -o -type f -print0 | sort -z \
+        | xargs -0 cat | sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
+    working "the page that draws the dashboards (built in about 15 s)"
+    PATH="$PWD/.venv/bin:$PATH" npm --prefix "$folder" run build >.cache/npm.log 2>&1 </dev/null \
+        || { tail -n 30 .cache/npm.log >&2; die "npm run build failed in $folder"; }
+    printf '%s' "$want" >"$stamp"
+}
+
 # ---- Go
 
 stands() { go version -m "$TOOLS/$1" 2>/dev/null | grep -q "mod.*/$2[[:space:]]*$3"; }
@@ -170,9 +186,9 @@ case ${1:-} in
         mkdir -p .cache
         install_debian "$1"
         install_python
-        if [ "$1" = demo ]; then
-            install_npm compose/demo/site
-        else
+        install_npm compose/demo/site
+        install_preview
+        if [ "$1" = test ]; then
             while read -r lock; do
                 install_npm "$(dirname "$lock")"
             done < <(find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.*' | sed 's|^\./||' | sort)

@@ -85,4 +85,5 @@ def exporter(redis_server: RedisServer, queue_names: list[str]) -> Iterator[Expo
     """The file's exporter on the file's Redis; its configured queues are the file's queue names."""
     env = redis_server.exporter_env() | {"BULLMQ_QUEUES": ",".join(queue_names)}
     with Exporter(env) as process:
+        process.wait_follows()
         yield process

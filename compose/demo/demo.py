@@ -25,7 +25,7 @@ AGAIN_AFTER_SECONDS = 300.0
 
 
 class Stopped(BaseException):
-    """A signal that asks the demo to end."""
+    """A signal that asks the demo to end; its text is the signal's name."""
 
 
 def say(text: str) -> None:
@@ -37,7 +37,7 @@ def say(text: str) -> None:
 def _stop(number: int, frame: FrameType | None) -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # once is enough: what follows tidies up
-    raise Stopped
+    raise Stopped(signal.Signals(number).name)
 
 
 def _arguments() -> argparse.Namespace:
@@ -90,6 +90,9 @@ def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
             story.event("the site goes on, healthy, until Ctrl-C")
             story.stay()
         return wrong
+    except Stopped as stopped:
+        say(f"\n{stopped} received")
+        raise
     finally:
         say("ending every process ...")
         manager.shutdown()

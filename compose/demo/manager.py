@@ -19,6 +19,8 @@ START_SECONDS = 15.0
 STOP_SECONDS = 20.0
 CHILD_STOP_SECONDS = 5
 POLL_SECONDS = 0.1
+# a unix socket's path has 107 characters at most; supervisord adds its name and a process id
+LONGEST_DIRECTORY = 75
 
 
 class DemoError(RuntimeError):
@@ -105,6 +107,8 @@ class Manager:
 
     def __init__(self, directory: Path, programs: Sequence[Program], env: Mapping[str, str]) -> None:
         self.directory = directory
+        if len(str(directory)) > LONGEST_DIRECTORY:
+            raise DemoError(f"{directory} is too long a path for a unix socket: set TMPDIR to a shorter one")
         config = directory / "supervisord.conf"
         config.touch(mode=0o600)
         config.write_text(configuration(directory, programs), encoding="utf-8")

@@ -19,6 +19,7 @@ from manager import DemoError, Program, base_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "compose/demo"
+PREVIEW = ROOT / "dashboards/preview"
 BUILT_TOOLS = Path.home() / ".cache/supercheck-observability/bin"
 WORKERS = 2
 # Below the range of outgoing connections, so that no client takes a port between its choice and its use.
@@ -36,6 +37,7 @@ class Addresses:
     alertmanager: int
     receiver: int
     mail: int
+    preview: int
 
     @classmethod
     def choose(cls) -> Addresses:
@@ -159,6 +161,7 @@ class Parts:
                     "REDIS_PASSWORD_FILE": str(self.directory / "redis-password"),
                     "PUBLIC_URL": self.url("exporter"),
                     "ALERTMANAGER_URL": self.url("alertmanager"),
+                    "GRAFANA_URL": self.url("preview") if self.has_preview else "",
                 },
             ),
             Program(
@@ -190,7 +193,23 @@ class Parts:
                     f"--web.listen-address=127.0.0.1:{self.at.prometheus}",
                 ],
             ),
+            *([self._preview()] if self.has_preview else []),
         ]
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether the page that draws the dashboards is built."""
+        return (PREVIEW / "dist/index.html").is_file()
+
+    def _preview(self) -> Program:
+        command = [
+            sys.executable,
+            str(PREVIEW / "serve.py"),
+            f"--prometheus={self.url('prometheus')}",
+            f"--listen=127.0.0.1:{self.at.preview}",
+            f"--var=public_url={self.url('exporter')}",
+        ]
+        return Program("preview", command)
 
     def _redis_config(self) -> Path:
         path = self.directory / "redis.conf"
@@ -205,7 +224,9 @@ class Parts:
 
     def table(self) -> list[tuple[str, str, str]]:
         """What runs where: name, address, what it is for."""
+        preview = ("dashboards", f"{self.url('preview')}/", "drawn without Grafana, by its own library")
         return [
+            *([preview] if self.has_preview else []),
             ("status page", f"{self.url('exporter')}/", "what the exporter sees now, and the runbooks"),
             ("Prometheus", f"{self.url('prometheus')}/alerts", "the rules and their state"),
             ("Alertmanager", f"{self.url('alertmanager')}/", "who is told (Debian's build has no pages)"),

@@ -11,6 +11,7 @@ from watch import Watcher, clock, span
 
 POLL_SECONDS = 1.0
 READY_SECONDS = 60.0
+READY_POLL_SECONDS = 0.2
 BACKLOG_EVERY_SECONDS = 30.0
 BACK_AFTER_PAGE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 60.0  # a dead worker's heartbeat lives on for up to this long
@@ -48,12 +49,15 @@ class Story:
             "alertmanager": f"{self._parts.url('alertmanager')}/-/ready",
             "prometheus": f"{self._parts.url('prometheus')}/-/ready",
         }
+        if self._parts.has_preview:
+            ready["preview"] = f"{self._parts.url('preview')}/config.json"
+        first = self._manager.processes()
         deadline = time.monotonic() + READY_SECONDS
         for name, url in ready.items():
             while not self._watcher.ready(url):
-                if time.monotonic() > deadline:
+                if self._manager.processes()[name] != first[name] or time.monotonic() > deadline:
                     raise DemoError(f"{name} does not answer. Its log ends:\n{self._manager.log_tail(name)}")
-                time.sleep(0.2)
+                time.sleep(READY_POLL_SECONDS)
         self._processes = self._manager.processes()
         self.event(f"all parts run: {len(self._processes)} processes, {WORKERS} of them workers")
 

@@ -98,6 +98,13 @@ class Pages:
             self.open.discard(key)
 
 
+def _page_text(message: dict[str, Any]) -> str:
+    """What a person reads first on the pager: the value, the threshold, the runbook."""
+    details = message["body"].get("payload", {}).get("custom_details", {})
+    numbers = [details[name] for name in ("value", "threshold") if details.get(name)]
+    return f": {'; threshold: '.join(numbers)}  {message['links'][0] if message['links'] else ''}".rstrip()
+
+
 class Watcher:
     """Polls; each call of `news()` gives one line for each thing that happened since the last."""
 
@@ -187,8 +194,7 @@ class Watcher:
         if channel == "pagerduty":
             self.pages.take(message)
             if status == "firing":
-                link = message["links"][0] if message["links"] else ""
-                yield f"PAGE ARRIVED: {title}  {link}".rstrip()
+                yield f"PAGE ARRIVED: {title}{_page_text(message)}"
             else:
                 opened = self.pages.arrived.get(message["body"].get("dedup_key", ""), "")
                 yield f"PAGE RESOLVED: {opened}"

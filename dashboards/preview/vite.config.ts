@@ -21,8 +21,19 @@ function publicFiles(): Plugin {
   };
 }
 
+/** The code editor and the maps of @grafana/ui are never opened here; without them the build is half as long. */
+function leaveOut(names: RegExp): Plugin {
+  const nothing = '\0nothing';
+  return {
+    name: 'leave-out',
+    enforce: 'pre',
+    resolveId: (id) => (names.test(id) ? nothing : undefined),
+    load: (id) => (id === nothing ? { code: 'export default {}', syntheticNamedExports: true } : undefined),
+  };
+}
+
 export default defineConfig({
-  plugins: [publicFiles()],
+  plugins: [leaveOut(/^(@monaco-editor|monaco-editor|ol)(\/|$)/), publicFiles()],
   esbuild: { jsx: 'automatic', legalComments: 'none' },
   build: { chunkSizeWarningLimit: 8000, reportCompressedSize: false, target: 'es2022' },
 });

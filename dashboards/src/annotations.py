@@ -38,14 +38,14 @@ def marks(matchers: str = "") -> list[Builder[models.AnnotationQuery]]:
             "Exporter deployed",
             "blue",
             "count by (version) (supercheck_exporter_build_info)"
-            " unless count by (version) (supercheck_exporter_build_info offset 2m)",
+            " unless count by (version) (supercheck_exporter_build_info offset 1m)",
             "supercheck-exporter {{version}}",
             "this version appeared: a start or a deploy",
         ),
         _mark(
             "Workers started",
             "blue",
-            "count by (location) (time() - supercheck_worker_start_timestamp_seconds < 120)",
+            "count by (location) (time() - supercheck_worker_start_timestamp_seconds < 60)",
             "Workers started in {{location}}",
             "a deploy, a restart or a scale-out",
         ),
@@ -59,14 +59,14 @@ def marks(matchers: str = "") -> list[Builder[models.AnnotationQuery]]:
         _mark(
             "Redis restarted",
             "purple",
-            "max by (node) (time() - supercheck_redis_start_timestamp_seconds < 120)",
+            "max by (node) (time() - supercheck_redis_start_timestamp_seconds < 60)",
             "Redis {{node}} started",
             "Supercheck's own Redis starts empty: queues and schedules are gone",
         ),
         _mark(
             "Redis failover",
             "purple",
-            f"({master} == 1 unless on (node) {master} offset 2m) and on (node) supercheck_redis_node_up offset 2m",
+            f"({master} == 1 unless on (node) {master} offset 1m) and on (node) supercheck_redis_node_up offset 1m",
             "Redis {{node}} became master",
             "a failover",
         ),

@@ -35,7 +35,7 @@ def _strip() -> list[models.Panel]:
                 "yes.",
                 "Prometheus runs no rules: its page Status, Rules names the mistake; `promtool check rules` finds it.",
             ),
-            'count(ALERTS{alertname="Watchdog",alertstate="firing"})',
+            'max(ALERTS{alertname="Watchdog",alertstate="firing"})',
             unit="short",
             levels=ZERO_IS_CRITICAL,
             mappings=[states({"1": ("yes", GREEN)})],
@@ -87,7 +87,7 @@ def _strip() -> list[models.Panel]:
             loud=True,
         ),
         one(
-            "Ways out of Alertmanager",
+            "Channels in use",
             Doc(
                 "Kinds of receiver that have sent a message since Alertmanager started (slack, pagerduty, email, ...).",
                 "the ones you have set; the dead-man webhook sends within minutes.",
@@ -124,7 +124,7 @@ def _targets(limits: Thresholds) -> models.Panel:
             "all up.",
             "its host and port, then its log. Orange: slower than ExporterSlow allows.",
         ),
-        [Label("job", "Job", width=150), Label("instance", "Instance")],
+        [Label("job", "Job", width=170), Label("instance", "Instance")],
         [
             Value(
                 "State",

@@ -1,7 +1,7 @@
 """Observability, the details: the exporter, Prometheus, Alertmanager."""
 
 from . import links, promql
-from .colors import IN, LIMIT, OUT, SLOW, TROUBLE, WARNING
+from .colors import CHANNEL_COLORS, COLLECTOR_COLORS, IN, JOB_COLORS, LIMIT, OUT, SLOW, TROUBLE, WARNING, WHOLE
 from .layout import Section, shelf
 from .levels import GREEN, RED, Thresholds, states
 from .panels import Doc, Line, lines
@@ -89,10 +89,11 @@ def _scrape(limits: Thresholds) -> models.Panel:
             "one collector stands out: the source it reads is slow (Redis' slow log). All: the exporter's host is.",
         ),
         [
-            Line(f"max(scrape_duration_seconds{{{promql.EXPORTER}}})", "whole page", IN),
+            Line(f"max(scrape_duration_seconds{{{promql.EXPORTER}}})", "whole page", WHOLE),
             Line("max by (collector) (supercheck_scrape_collector_duration_seconds)", "{{collector}}"),
         ],
         unit="s",
+        colors=COLLECTOR_COLORS,
         levels=limits.above(warning="exporter_scrape_seconds"),
         runbooks=["ExporterSlow"],
     )
@@ -178,6 +179,8 @@ def _messages() -> models.Panel:
         ),
         [Line(each("alertmanager_notifications_total"), "{{integration}}")],
         unit="short",
+        no_data="no message was sent in this time",
+        colors=CHANNEL_COLORS,
         decimals=0,
         runbooks=["AlertmanagerNotDelivering"],
     )
@@ -196,6 +199,8 @@ def _undelivered(limits: Thresholds) -> models.Panel:
         ),
         [Line(f"{failed} / ({tried} > 0)", "{{integration}}")],
         unit="percentunit",
+        no_data="no message was sent in this time",
+        colors=CHANNEL_COLORS,
         soft_max=0.2,
         levels=limits.above(critical="notifications_failed_ratio"),
         runbooks=["AlertmanagerNotDelivering"],
@@ -230,6 +235,7 @@ def _memory() -> models.Panel:
         ),
         [Line(f"max by (job) (process_resident_memory_bytes{{{_OURS}}})", "{{job}}")],
         unit="bytes",
+        colors=JOB_COLORS,
     )
 
 

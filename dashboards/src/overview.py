@@ -35,7 +35,7 @@ def _sections(limits: Thresholds) -> list[Section]:
         Section(
             "Does the work get done?",
             [
-                shelf(8, _oldest_ready(limits), _depth(limits)),
+                shelf(9, _oldest_ready(limits), _depth(limits)),
                 shelf(8, _flow(), _failures(limits), _workers()),
             ],
         ),
@@ -85,7 +85,7 @@ def _strip() -> list[models.Panel]:
                 "yes.",
                 "no page can go out now. Open the Observability dashboard, then Prometheus' own page, Status, Rules.",
             ),
-            f"count({_WATCHDOG})",
+            f"max({_WATCHDOG})",
             unit="short",
             levels=ZERO_IS_CRITICAL,
             mappings=[states({"1": ("yes", GREEN)})],
@@ -169,6 +169,7 @@ def _oldest_ready(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst(metric, ""), "{{queue}}")],
         unit="s",
+        soft_max=limits["queue_oldest_ready_warning_seconds"],
         levels=limits.above(
             warning="queue_oldest_ready_warning_seconds", critical="queue_oldest_ready_critical_seconds"
         ),
@@ -189,6 +190,7 @@ def _depth(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("queue:supercheck_queue_depth:ratio", ""), "{{queue}}")],
         unit="percentunit",
+        decimals=1,
         soft_max=1,
         levels=limits.above(warning="queue_depth_warning_ratio", critical="queue_depth_critical_ratio"),
         many=True,
@@ -209,7 +211,7 @@ def _flow() -> models.Panel:
             Line(promql.total("queue:supercheck_queue_added_jobs:rate5m", ""), "added", IN),
             Line(promql.total("queue:supercheck_queue_jobs_finished:rate5m", ""), "finished", OUT),
         ],
-        unit="suffix: jobs/s",
+        unit="suffix:jobs/s",
         runbooks=["QueueNotProcessing"],
     )
 
@@ -226,6 +228,7 @@ def _failures(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("queue:supercheck_queue_jobs_failed:ratio_increase10m", "", top=promql.FEW), "{{queue}}")],
         unit="percentunit",
+        no_data="no job finished in this time",
         soft_max=0.2,
         levels=limits.above(warning="queue_failure_ratio"),
         runbooks=["QueueFailureRateHigh"],
@@ -301,6 +304,7 @@ def _queues(limits: Thresholds) -> models.Panel:
             ),
         ],
         no_data="the exporter tells of no queue",
+        runbooks=["QueueDepthHigh", "QueueJobsWaitingTooLong"],
         more=[links.to_dashboard(links.QUEUES, "All about queues")],
     )
 
@@ -335,6 +339,7 @@ def _slots(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("queue:supercheck_worker_utilization:ratio", ""), "{{queue}}")],
         unit="percentunit",
+        decimals=1,
         soft_max=1,
         levels=limits.above(warning="worker_utilization_ratio"),
         many=True,

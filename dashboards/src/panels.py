@@ -4,20 +4,18 @@ A value "now" is an instant query: a range query's last value outlives a source 
 number as the present one. An absent value is grey and says why. Every panel carries a description in three parts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import links
-from .colors import FAMILY_COLORS
+from .colors import QUEUE_COLORS
 from .levels import NEUTRAL, Levels, special_null
 from .sdk import (
-    bargauge,
     common,
     common_models,
     dashboard,
     models,
     prometheus,
-    prometheus_models,
     stat,
     text_models,
     timeseries,
@@ -25,7 +23,7 @@ from .sdk import (
 from .sdk import text as text_panel
 from .variables import DATASOURCE
 
-Mapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
+ValueMapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
 Link = dashboard.DashboardLink
 
 
@@ -83,14 +81,15 @@ def one(
     unit: str,
     no_data: str,
     levels: Levels = NEUTRAL,
-    mappings: Sequence[Mapping] = (),
+    mappings: Sequence[ValueMapping] = (),
     runbooks: Sequence[str] = (),
     more: Sequence[Link] = (),
     loud: bool = False,
+    decimals: int | None = None,
 ) -> models.Panel:
     """Return a stat: one number now. `loud` colours the whole panel; `no_data` says why it may be unknown."""
     unknown = f"no data: {no_data}"
-    return (
+    panel = (
         stat.Panel()
         .title(title)
         .description(str(doc))
@@ -107,45 +106,8 @@ def one(
         .orientation(common_models.VizOrientation.AUTO)
         .reduce_options(_last())
         .links([*more, *map(links.runbook, runbooks)])
-        .build()
     )
-
-
-def bars(
-    title: str,
-    doc: Doc,
-    expr: str,
-    legend: str,
-    *,
-    unit: str,
-    no_data: str,
-    levels: Levels = NEUTRAL,
-    maximum: float | None = None,
-    runbooks: Sequence[str] = (),
-    data_links: Sequence[Link] = (),
-) -> models.Panel:
-    """Return a bar gauge: one bar a series, now."""
-    unknown = f"no data: {no_data}"
-    panel = (
-        bargauge.Panel()
-        .title(title)
-        .description(str(doc))
-        .datasource(DATASOURCE)
-        .with_target(now(expr, legend=legend))
-        .unit(unit)
-        .min(0)
-        .thresholds(levels.build())
-        .mappings([special_null(unknown)])
-        .no_value(unknown)
-        .display_mode(common_models.BarGaugeDisplayMode.BASIC)
-        .orientation(common_models.VizOrientation.HORIZONTAL)
-        .show_unfilled(True)
-        .value_mode(common_models.BarGaugeValueMode.COLOR)
-        .reduce_options(_last())
-        .data_links(list(data_links))
-        .links([links.runbook(alert) for alert in runbooks])
-    )
-    return (panel if maximum is None else panel.max(maximum)).build()
+    return (panel if decimals is None else panel.decimals(decimals)).build()
 
 
 def lines(
@@ -158,12 +120,19 @@ def lines(
     stacked: bool = False,
     negative: bool = False,
     many: bool = False,
+    colors: Mapping[str, str] | None = None,
+    no_data: str = "",
     soft_max: float | None = None,
     decimals: int | None = None,
     runbooks: Sequence[str] = (),
     data_links: Sequence[Link] = (),
 ) -> models.Panel:
-    """Return a graph. `levels` are drawn as dashed lines; `many`: one line a queue, so the legend is a sorted table."""
+    """Return a graph. `levels` are drawn as dashed lines; `many`: one line a queue, so the legend is a sorted table.
+
+    `stacked` areas have no outline: it would draw an empty state as a line on top of the others.
+    `colors` fixes colours by the lines' names; lines named by queue have theirs. `soft_max` is the least upper end of
+    the scale: without it, harmless noise near zero fills the panel and looks like trouble.
+    """
     legend = common.VizLegendOptions().show_legend(True)
     if many:
         legend = (
@@ -186,8 +155,8 @@ def lines(
         .datasource(DATASOURCE)
         .unit(unit)
         .axis_soft_min(0)
-        .line_width(2)
-        .fill_opacity(30 if stacked else 0)
+        .line_width(0 if stacked else 2)
+        .fill_opacity(60 if stacked else 0)
         .show_points(common_models.VisibilityMode.AUTO)
         .span_nulls(False)
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
@@ -209,14 +178,18 @@ def lines(
             properties.append(models.DynamicConfigValue(id_val="custom.lineWidth", value=1))
         if properties:
             panel = panel.override_by_query(ref(index), properties)
-    if many:
-        for name, color in FAMILY_COLORS.items():
-            panel = panel.override_by_name(name, [_fixed(color)])
+    by_name = QUEUE_COLORS if any("{{queue}}" in line.legend for line in queries) else colors or {}
+    for name, color in by_name.items():
+        panel = panel.override_by_name(name, [_fixed(color)])
+    if no_data:
+        panel = panel.no_value(f"no data: {no_data}")
     if levels is not None:
         style = common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(levels.build()).thresholds_style(style)
     if stacked:
         panel = panel.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A"))
+    if soft_max is None and decimals == 0:
+        soft_max = 5  # counts that are 0 for days: a scale of 0 to 100 would be Grafana's choice
     if soft_max is not None:
         panel = panel.axis_soft_max(soft_max)
     if not negative:
@@ -236,6 +209,3 @@ def words(title: str, doc: Doc, markdown: str) -> models.Panel:
         .content(markdown)
         .build()
     )
-
-
-__all__ = ["Doc", "Line", "Link", "Mapping", "bars", "lines", "now", "one", "prometheus_models", "ref", "words"]

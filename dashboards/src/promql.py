@@ -49,6 +49,11 @@ def in_trouble(matchers: str = QUEUE) -> str:
     return f"topk({TABLE_ROWS}, ({alerts} + {backlog}) or {backlog})"
 
 
+def known(expr: str) -> str:
+    """Return the series without NaN, which is what a quantile of nothing is; a legend would show it as a value."""
+    return f"({expr}) >= 0"
+
+
 def join(*matchers: str) -> str:
     """Return label matchers joined by commas, empty ones left out."""
     return ",".join(matcher for matcher in matchers if matcher)

@@ -16,7 +16,7 @@ def _sections(limits: Thresholds) -> list[Section]:
     return [
         Section(
             "Does work wait?",
-            [shelf(4, *_strip(limits), widths=(5, 5, 5, 4, 5)), shelf(8, _oldest_ready(limits), _depth(limits))],
+            [shelf(4, *_strip(limits), widths=(5, 5, 5, 4, 5)), shelf(9, _oldest_ready(limits), _depth(limits))],
         ),
         why_section(limits),
         times_section(),
@@ -64,6 +64,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             f"max({promql.select('queue:supercheck_queue_depth:ratio')})",
             unit="percentunit",
+            decimals=1,
             levels=limits.above(warning="queue_depth_warning_ratio", critical="queue_depth_critical_ratio"),
             no_data=_BLIND,
             runbooks=["QueueDepthHigh"],
@@ -92,6 +93,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             f"max({promql.select('queue:supercheck_queue_jobs_failed:ratio_increase10m')})",
             unit="percentunit",
+            decimals=1,
             levels=limits.above(warning="queue_failure_ratio"),
             no_data="nothing finished in 10 min",
             runbooks=["QueueFailureRateHigh"],
@@ -110,6 +112,7 @@ def _oldest_ready(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("supercheck_queue_oldest_ready_job_age_seconds"), "{{queue}}")],
         unit="s",
+        soft_max=limits["queue_oldest_ready_warning_seconds"],
         levels=limits.above(
             warning="queue_oldest_ready_warning_seconds", critical="queue_oldest_ready_critical_seconds"
         ),
@@ -130,6 +133,7 @@ def _depth(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("queue:supercheck_queue_depth:ratio"), "{{queue}}")],
         unit="percentunit",
+        decimals=1,
         soft_max=1,
         levels=limits.above(warning="queue_depth_warning_ratio", critical="queue_depth_critical_ratio"),
         many=True,

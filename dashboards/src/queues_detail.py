@@ -1,24 +1,24 @@
 """Queues, the details: how long jobs wait and run, how well they end, and whether their schedules live."""
 
 from . import links, promql
-from .colors import OUT, SLOW, SLOWEST, TROUBLE, WARNING
+from .colors import IN, OUT, SLOW, TROUBLE, WARNING
 from .layout import Section, shelf
 from .levels import RED, Levels, Thresholds
 from .panels import Doc, Line, lines
 from .sdk import models
 from .tables import Label, Value, rows
 
-_QUANTILES = (("0.5", "p50 (typical)", OUT), ("0.95", "p95", SLOW), ("0.99", "p99 (slowest)", SLOWEST))
+_QUANTILES = (("0.5", "p50 (typical)", OUT), ("0.95", "p95", IN), ("0.99", "p99 (slowest)", SLOW))
 
 
 def times_section() -> Section:
     """Return the section about wait and run times."""
-    return Section("How long does it take?", [shelf(8, _wait(), _wait_by_queue()), shelf(8, _run(), _run_by_queue())])
+    return Section("How long does it take?", [shelf(9, _wait(), _wait_by_queue()), shelf(9, _run(), _run_by_queue())])
 
 
 def quality_section(limits: Thresholds) -> Section:
     """Return the section about failures."""
-    return Section("How well does it end?", [shelf(8, _failures(limits), _trouble(), widths=(12, 12))])
+    return Section("How well does it end?", [shelf(9, _failures(limits), _trouble())])
 
 
 def schedules_section(limits: Thresholds) -> Section:
@@ -29,7 +29,7 @@ def schedules_section(limits: Thresholds) -> Section:
 def _quantiles(histogram: str, by: str = "le") -> list[Line]:
     buckets = f"max by (queue, {by}) (rate({promql.select(f'{histogram}_bucket')}[$__rate_interval]))"
     return [
-        Line(f"histogram_quantile({quantile}, sum by (le) ({buckets}))", name, color)
+        Line(promql.known(f"histogram_quantile({quantile}, sum by (le) ({buckets}))"), name, color)
         for quantile, name, color in _QUANTILES
     ]
 
@@ -44,6 +44,7 @@ def _wait() -> models.Panel:
         ),
         _quantiles("supercheck_queue_job_wait_seconds"),
         unit="s",
+        no_data="no job was started in this time",
         runbooks=["QueueJobsWaitingTooLong"],
     )
 
@@ -56,8 +57,9 @@ def _wait_by_queue() -> models.Panel:
             "below 5 s.",
             "click the queue at the top of the legend, then see 'Why does it wait?'.",
         ),
-        [Line(promql.worst("queue:supercheck_queue_job_wait_seconds:p95_rate5m"), "{{queue}}")],
+        [Line(promql.known(promql.worst("queue:supercheck_queue_job_wait_seconds:p95_rate5m")), "{{queue}}")],
         unit="s",
+        no_data="no job was started in this time",
         many=True,
         runbooks=["QueueJobsWaitingTooLong"],
         data_links=[links.queue_of_series()],
@@ -74,6 +76,7 @@ def _run() -> models.Panel:
         ),
         _quantiles("supercheck_queue_job_run_seconds", "le, outcome"),
         unit="s",
+        no_data="no job ended in this time",
         runbooks=["QueueJobStuckActive"],
     )
 
@@ -86,8 +89,9 @@ def _run_by_queue() -> models.Panel:
             "what it was last week.",
             "one queue slower than before: its tests, its location, or the worker that serves it.",
         ),
-        [Line(promql.worst("queue:supercheck_queue_job_run_seconds:p95_rate5m"), "{{queue}}")],
+        [Line(promql.known(promql.worst("queue:supercheck_queue_job_run_seconds:p95_rate5m")), "{{queue}}")],
         unit="s",
+        no_data="no job ended in this time",
         many=True,
         runbooks=["QueueJobStuckActive"],
         data_links=[links.queue_of_series()],
@@ -106,6 +110,8 @@ def _failures(limits: Thresholds) -> models.Panel:
         ),
         [Line(promql.worst("queue:supercheck_queue_jobs_failed:ratio_increase10m"), "{{queue}}")],
         unit="percentunit",
+        decimals=1,
+        no_data="no job finished in this time",
         soft_max=0.2,
         levels=limits.above(warning="queue_failure_ratio"),
         many=True,
@@ -131,15 +137,17 @@ def _trouble() -> models.Panel:
             Line(increase("supercheck_queue_jobs_stalled_total"), "stalled", SLOW),
         ],
         unit="short",
+        soft_max=5,
         runbooks=["QueueFailureRateHigh", "QueueJobsStalled"],
     )
 
 
 def _schedules(limits: Thresholds) -> models.Panel:
-    # the TTL belongs to a handful of scheduler queues: rows of queues without a schedule would only hide them
-    chosen = f"topk({promql.TABLE_ROWS}, {promql.each('supercheck_queue_schedules')} > 0)"
+    # queues without schedules would only hide the few that have some; the ones that lost theirs within a day come too
+    schedules = promql.each("supercheck_queue_schedules")
     before = f"max_over_time({promql.select('queue:supercheck_queue_schedules:max10m')}[1d]) > 0"
-    listed = f"({chosen} or topk({promql.TABLE_ROWS}, {before}))"
+    late = f"{promql.each('supercheck_queue_schedule_lateness_seconds')} and {schedules} > 0"
+    listed = f"(({before} and {schedules} == 0) or topk({promql.TABLE_ROWS}, {late}))"
 
     def column(metric: str) -> str:
         return f"{promql.each(metric)} and on (queue) {listed}"

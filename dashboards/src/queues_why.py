@@ -1,7 +1,7 @@
 """Queues, second section: why does a job wait? Paused, limited, nobody there, stuck, or just too many."""
 
 from . import links, promql, shared
-from .colors import IN, LIMIT, OUT
+from .colors import IN, LIMIT, OUT, STATE_COLORS
 from .layout import Section, shelf
 from .levels import ANY_IS_WARNING, Thresholds
 from .panels import Doc, Line, lines
@@ -13,13 +13,13 @@ def why_section(limits: Thresholds) -> Section:
     """Return the section."""
     return Section(
         "Why does it wait?",
-        [shelf(9, _why(limits)), shelf(8, _flow(), _states()), shelf(8, _oldest_active(), _busy(limits))],
+        [shelf(9, _why(limits)), shelf(8, _flow(), _states()), shelf(9, _oldest_active(), _busy(limits))],
     )
 
 
 def _ago(title: str, metric: str) -> Value:
     expr = f"1000 * {promql.each(metric)} and on (queue) {promql.in_trouble()}"
-    return Value(title, expr, "dateTimeFromNow", width=140, absent="not seen yet")
+    return Value(title, expr, "dateTimeFromNow", width=145, absent="not seen yet")
 
 
 def _why(limits: Thresholds) -> models.Panel:
@@ -39,7 +39,7 @@ def _why(limits: Thresholds) -> models.Panel:
             "not paused, somebody serving, something started within minutes of work being there.",
             "the first cell that is not normal is the cause: follow the runbook of its alert.",
         ),
-        [Label("queue", "Queue", [links.queue_of_cell()], width=200)],
+        [Label("queue", "Queue", [links.queue_of_cell()], width=190)],
         [
             Value("Order", promql.in_trouble(), "short", hidden=True),
             Value("Backlog", column("supercheck_queue_backlog_jobs"), "short"),
@@ -79,7 +79,7 @@ def _flow() -> models.Panel:
             Line(promql.total("queue:supercheck_queue_added_jobs:rate5m"), "added", IN),
             Line(promql.total("queue:supercheck_queue_jobs_finished:rate5m"), "finished", OUT),
         ],
-        unit="suffix: jobs/s",
+        unit="suffix:jobs/s",
         runbooks=["QueueNotProcessing"],
     )
 
@@ -103,6 +103,7 @@ def _states() -> models.Panel:
         ],
         unit="short",
         stacked=True,
+        colors=STATE_COLORS,
         decimals=0,
         runbooks=["QueuePausedWithBacklog"],
     )
@@ -134,7 +135,8 @@ def _busy(limits: Thresholds) -> models.Panel:
             "Active jobs as a share of the jobs that can run at once. Dashed: the threshold of WorkerUtilizationHigh, "
             "which also asks for a backlog and 15 minutes.",
             "75 % is the target at load.",
-            "100 % with a backlog: add workers. 0 % with a backlog: paused, limited, or the workers hang.",
+            "with a backlog, 100 %: add workers; 0 %: paused, limited, or hanging. Over 100 %: jobs of dead workers "
+            "count until they are taken back.",
         ),
         [Line(promql.worst("queue:supercheck_worker_utilization:ratio"), "{{queue}}")],
         unit="percentunit",

@@ -9,7 +9,6 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.builders import (
-        bargauge,
         common,
         dashboard,
         prometheus,
@@ -28,7 +27,6 @@ from grafana_foundation_sdk.models import text as text_models
 __all__ = [
     "Builder",
     "JSONEncoder",
-    "bargauge",
     "common",
     "common_models",
     "dashboard",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import links
 from .levels import Levels, special_null
-from .panels import Doc, Link, Mapping, now, ref
+from .panels import Doc, Link, ValueMapping, now, ref
 from .sdk import common, common_models, models, prometheus_models, table
 from .variables import DATASOURCE
 
@@ -20,7 +20,7 @@ class Label:
     label: str
     title: str
     data_links: Sequence[Link] = ()
-    mappings: Sequence[Mapping] = ()
+    mappings: Sequence[ValueMapping] = ()
     width: int = 0
 
 
@@ -32,7 +32,7 @@ class Value:
     expr: str
     unit: str
     levels: Levels | None = None
-    mappings: Sequence[Mapping] = ()
+    mappings: Sequence[ValueMapping] = ()
     decimals: int | None = None
     width: int = 0
     absent: str = "unknown"  # what an empty cell says
@@ -44,7 +44,9 @@ def _set(name: str, value: object) -> models.DynamicConfigValue:
 
 
 def _label_override(column: Label) -> list[models.DynamicConfigValue]:
-    properties = []
+    # a row without this label would else show the panel's text for "no data" in the cell
+    # (unit: a name of digits is no number)
+    properties = [_set("noValue", " "), _set("unit", "string")]
     if column.data_links:
         properties.append(_set("links", [_cell_link(link) for link in column.data_links]))
     if column.mappings:
@@ -81,7 +83,8 @@ def rows(
     labels: Sequence[Label],
     values: Sequence[Value],
     *,
-    no_data: str,
+    no_data: str = "",
+    nothing: str = "",
     sort_by: str = "",
     descending: bool = True,
     runbooks: Sequence[str] = (),
@@ -89,9 +92,10 @@ def rows(
 ) -> models.Panel:
     """Return a table: the label columns, then the value columns; other labels of the queries are left out.
 
+    `no_data` says why a table without rows is unknown; or `nothing`, where no rows is an answer and what it means.
     Without `sort_by` the rows keep the order of the first query.
     """
-    unknown = f"no data: {no_data}"
+    unknown = f"none: {nothing}" if nothing else f"no data: {no_data}"
     panel = (
         table.Panel()
         .title(title)
@@ -101,7 +105,7 @@ def rows(
         .no_value(unknown)
         .mappings([special_null("unknown")])
         .cell_height(common_models.TableCellHeight.SM)
-        .filterable(True)
+        .min_width(60)
         .links([*more, *map(links.runbook, runbooks)])
     )
     renamed: dict[str, str] = {}
@@ -110,8 +114,7 @@ def rows(
     for label in labels:
         renamed[label.label] = label.title
         order[label.label] = len(order)
-        if properties := _label_override(label):
-            panel = panel.override_by_name(label.title, properties)
+        panel = panel.override_by_name(label.title, _label_override(label))
     for index, value in enumerate(values):
         letter = ref(index)
         panel = panel.with_target(now(value.expr, letter).format(prometheus_models.PromQueryFormat.TABLE))

@@ -14,7 +14,7 @@ _BLIND = "no heartbeat could be read"
 
 def _sections(limits: Thresholds) -> list[Section]:
     return [
-        Section("Is anybody there?", [shelf(4, *_strip(limits)), shelf(8, _alive(), _missing())]),
+        Section("Is anybody there?", [shelf(4, *_strip(limits)), shelf(9, _alive(), _missing())]),
         *busy_section(limits),
         each_section(),
     ]
@@ -85,6 +85,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             f"max({promql.select('queue:supercheck_worker_utilization:ratio')})",
             unit="percentunit",
+            decimals=0,
             levels=limits.above(warning="worker_utilization_ratio"),
             no_data="no queue has slots",
             runbooks=["WorkerUtilizationHigh"],
@@ -98,6 +99,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             f"max(time() - {promql.select('supercheck_worker_last_heartbeat_timestamp_seconds', promql.LOCATION)})",
             unit="s",
+            decimals=0,
             no_data="no worker is alive",
             runbooks=["WorkersLost"],
         ),

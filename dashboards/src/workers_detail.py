@@ -9,17 +9,14 @@ from .sdk import models
 from .tables import Label, Value, rows
 
 _POLICY = """\
-The exporter asks for workers by this policy (all figures are settings):
-
 | Backlog of a queue | Wanted |
 |---|---|
 | under 10 | towards 1 |
 | 10 to 50 | as many as now, unless a job has been ready for over 5 minutes |
 | over 50 | towards 10 |
 
-A location wants what its neediest queue wants, and never fewer than are busy. When an input is unknown,
-`supercheck_workers_desired` is **absent**, not 0: an autoscaler must not read that as "scale in"
-(KEDA: `ignoreNullValues: "false"`, with a fallback).
+A location wants what its neediest queue wants, never fewer than are busy. With an input unknown
+`supercheck_workers_desired` is **absent**, not 0 (KEDA: `ignoreNullValues: "false"`, and a fallback).
 """
 
 
@@ -27,7 +24,7 @@ def busy_section(limits: Thresholds) -> list[Section]:
     """Return the sections about queues and how busy their workers are."""
     return [
         Section("Which queue lacks workers?", [shelf(8, _queues(limits), _serving(), widths=(14, 10))]),
-        Section("Are they busy?", [shelf(8, _busy(limits), _slots())]),
+        Section("Are they busy?", [shelf(9, _busy(limits), _slots())]),
     ]
 
 
@@ -35,7 +32,7 @@ def each_section() -> Section:
     """Return the section about locations and single workers."""
     return Section(
         "Which location, which worker?",
-        [shelf(8, _locations(), _workers()), shelf(8, _heartbeats(), _starts(), _policy(), widths=(8, 8, 8))],
+        [shelf(8, _locations(), _workers()), shelf(9, _heartbeats(), _starts(), _policy())],
     )
 
 
@@ -129,13 +126,17 @@ def _slots() -> models.Panel:
 
 
 def _locations() -> models.Panel:
-    def column(metric: str) -> str:
-        return promql.each(metric, promql.LOCATION, "location")
-
+    alive = promql.each("supercheck_workers", promql.LOCATION, "location")
+    wanted = promql.each("supercheck_workers_desired", promql.LOCATION, "location")
+    worst = f"topk({promql.TABLE_ROWS}, {wanted} - {alive} or 0 * {alive})"
     started = promql.select("supercheck_worker_start_timestamp_seconds", promql.LOCATION)
-    missing = f"{column('supercheck_workers_desired')} - {column('supercheck_workers')}"
+    before = promql.select("location:supercheck_workers_serving:max", promql.LOCATION)
+
+    def column(expr: str) -> str:
+        return f"{expr} and on (location) {worst}"
+
     return rows(
-        "Locations",
+        f"Locations (up to {promql.TABLE_ROWS}, the neediest first)",
         Doc(
             "Workers of each location: alive now, 15 minutes ago, wanted and missing, and when the newest one started.",
             "nothing missing, as many as 15 minutes ago.",
@@ -143,15 +144,11 @@ def _locations() -> models.Panel:
         ),
         [Label("location", "Location", [links.location_of_cell()])],
         [
-            Value("Alive", column("supercheck_workers"), "short", Levels(RED, ((1, GREEN),))),
-            Value(
-                "15 min ago",
-                f"max by (location) (location:supercheck_workers_serving:max{{{promql.LOCATION}}} offset 15m)",
-                "short",
-            ),
-            Value("Wanted", column("supercheck_workers_desired"), "short"),
-            Value("Missing", f"clamp_min({missing}, 0)", "short", ANY_IS_WARNING),
-            Value("Newest start", f"1000 * max by (location) ({started})", "dateTimeFromNow", width=140),
+            Value("Alive", column(alive), "short", Levels(RED, ((1, GREEN),))),
+            Value("15 min ago", column(f"max by (location) ({before} offset 15m)"), "short"),
+            Value("Wanted", column(wanted), "short"),
+            Value("Missing", column(f"clamp_min({wanted} - {alive}, 0)"), "short", ANY_IS_WARNING),
+            Value("Newest start", column(f"1000 * max by (location) ({started})"), "dateTimeFromNow", width=140),
         ],
         no_data="no location is known",
         sort_by="Missing",

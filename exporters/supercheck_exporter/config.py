@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+)
 
 from supercheck_exporter.thresholds import ThresholdError, default_thresholds, load_thresholds
 
@@ -49,8 +58,13 @@ def _pairs(text: object) -> object:
     return pairs
 
 
-def _words(text: object) -> object:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+def _queue_names(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if any(":" in name for name in names):
+        raise ValueError("BullMQ allows no colon in the name of a queue")
+    return names
 
 
 def _url(text: str) -> str:
@@ -59,12 +73,21 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-Positive = Annotated[float, Field(gt=0)]
+def _host(text: str) -> str:
+    if any(char in text for char in "/@ "):  # a whole URL, perhaps with its password, which would be shown
+        raise ValueError("not a host")
+    return text
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerQueue = Annotated[dict[str, Positive], BeforeValidator(_pairs)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+QueueNames = Annotated[tuple[str, ...], BeforeValidator(_queue_names)]
 Url = Annotated[str, AfterValidator(_url)]
+Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+
+_ORDER = (("workers_min", "workers_max"), ("workers_scale_down_below", "workers_scale_up_above"))
 
 _FLAG = "true or false"
 _QUEUE_NUMBERS = "queue=number pairs with numbers over 0, separated by commas"
@@ -79,19 +102,25 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    redis_host: str | None = _setting(None, "a host name or address", "Redis host; unset: no Redis is watched.")
+    redis_host: Host | None = _setting(
+        None, "a host name or address, no URL", "Redis host; unset: no Redis is watched."
+    )
     redis_port: Port = _setting(6379, "a port from 1 to 65535", "Redis port.")
     redis_username: str | None = _setting(None, "a user name", "Redis ACL user; unset: the default user.")
     redis_password: SecretStr | None = _setting(None, "any text", "Redis password.")
     redis_tls_enabled: bool = _setting(False, _FLAG, "Speak TLS to Redis.")
     redis_tls_reject_unauthorized: bool = _setting(True, _FLAG, "Refuse a certificate that no known CA signed.")
-    redis_tls_ca_file: Path | None = _setting(None, "a path", "CA certificates (PEM) to trust beside the system's.")
+    redis_tls_ca_file: FilePath | None = _setting(
+        None, "the path of a file", "CA certificates (PEM) to trust beside the system's."
+    )
     redis_cluster: bool = _setting(False, _FLAG, "The host is a seed of a Redis Cluster.")
-    redis_timeout_seconds: Positive = _setting(
-        2.0, "seconds over 0", "Socket timeout of each read; keep it below the scrape timeout."
+    redis_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = _setting(
+        2.0, "seconds over 0, at most 30", "Socket timeout of each read; keep it below the scrape timeout."
     )
     bullmq_prefix: str = _setting("bull", "the prefix given to BullMQ", "BullMQ key prefix.")
-    bullmq_queues: Words = _setting(QUEUES, "queue names separated by commas", "Queues that exist before use.")
+    bullmq_queues: QueueNames = _setting(
+        QUEUES, "queue names without a colon, separated by commas", "Queues that exist before use."
+    )
     bullmq_max_queues: Count = _setting(1000, "a whole number over 0", "At most this many queues get series.")
     max_queue_depth: Positive = _setting(10000, "a number over 0", "Jobs that a queue may hold (Supercheck's name).")
     queue_capacity: PerQueue = _setting({}, _QUEUE_NUMBERS, "Capacity of single queues, in jobs.")
@@ -162,11 +191,10 @@ def load(env: Mapping[str, str]) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         problems += _sentences(error, values)
-    if settings and settings.workers_min > settings.workers_max:
-        problems.append(
-            f"WORKERS_MIN: read {settings.workers_min}, "
-            f"allowed is at most WORKERS_MAX, which is {settings.workers_max}."
-        )
+    for low, high in _ORDER if settings else ():
+        least, most = getattr(settings, low), getattr(settings, high)
+        if least > most:
+            problems.append(f'{low.upper()}: read "{least:g}", allowed is at most {high.upper()}, which is "{most:g}".')
     if problems or settings is None:
         raise ConfigError(problems)
     return settings
@@ -198,6 +226,8 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
         name = str(problem["loc"][0]) if problem["loc"] else ""
         extra = Settings.model_fields[name].json_schema_extra
         allowed = extra["allowed"] if isinstance(extra, dict) else ""
-        read = "a value" if _is_secret(name) else f'"{values.get(name, "")}"'
+        text = str(values.get(name, ""))
+        # where an @ stands, a login may stand before it
+        read = "a value" if _is_secret(name) or "@" in text else f'"{text}"'
         found.setdefault(name, f"{name.upper()}: read {read}, allowed is {allowed}.")
     return list(found.values())

@@ -10,9 +10,10 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,14 @@ class NoData(Exception):
 
 
 class SourceError(Exception):
-    """A source did not answer as it should. The text is for people and holds no secret."""
+    """A source did not answer as it should. The text is for people and holds no secret.
+
+    ``samples`` are what can be said all the same: that the source is down.
+    """
+
+    def __init__(self, text: str, samples: Iterable[Sample] = ()) -> None:
+        super().__init__(text)
+        self.samples = tuple(samples)
 
 
 class HistogramValue(NamedTuple):
@@ -87,6 +95,8 @@ class Collector(ABC):
 
     name: str
     descs: tuple[Desc, ...]
+    problems: Mapping[str, str] = MappingProxyType({})
+    """What is wrong with each server of the source that is down, by its name; for the status page."""
 
     def start(self) -> None:  # noqa: B027  most collectors have no follower
         """Start background followers; called once, never at import or registration."""
@@ -206,7 +216,8 @@ class Runner:
         except NoData:
             samples = ()
         except Exception as problem:  # the one place that judges: see the module's docstring
-            samples, error = (), describe_error(problem)
+            samples = problem.samples if isinstance(problem, SourceError) else ()
+            error = describe_error(problem)
             if not isinstance(problem, SourceError) and error != state.logged:
                 log.debug("collector %s failed", name, exc_info=problem)
         run = Run(name, not error, self.clock() - began, time.time(), samples, error)
@@ -233,7 +244,9 @@ def describe_error(problem: BaseException) -> str:
     """
     text = " ".join(str(problem).split())
     kind = type(problem).__name__
-    return text if isinstance(problem, SourceError) else f"{kind}: {text}" if text else kind
+    if not text:
+        return kind
+    return text if isinstance(problem, SourceError) else f"{kind}: {text}"
 
 
 def _refuse_duplicates(samples: Iterable[Sample]) -> None:

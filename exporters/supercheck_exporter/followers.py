@@ -29,6 +29,8 @@ class Follower(ABC):
         self.first_success = threading.Event()
         self.last_success = 0.0
         """Unix time of the last step that worked; 0 before the first."""
+        self._succeeded = 0.0
+        """The same by a clock that nobody sets."""
         self.error = ""
         self._thread: threading.Thread | None = None
 
@@ -50,30 +52,38 @@ class Follower(ABC):
 
     def is_fresh(self, max_age: float) -> bool:
         """Whether a step worked within ``max_age`` seconds."""
-        return bool(self.last_success) and time.time() - self.last_success <= max_age
+        return self.last_success > 0 and time.monotonic() - self._succeeded <= max_age
 
     def require_fresh(self, max_age: float, what: str) -> None:
         """Raise SourceError unless a step worked within ``max_age`` seconds: old news is no news."""
         if self.is_fresh(max_age):
             return
-        age = time.time() - self.last_success
+        age = time.monotonic() - self._succeeded
         since = f"for {age:.0f} s" if self.last_success else "yet"
         raise SourceError(f"{what} could not be read {since}: {self.error or 'the first read is not over'}")
 
+    def attempt(self) -> float:
+        """One step and what it means for ``error`` and freshness; returns the seconds to wait."""
+        try:
+            pause = self.step()
+        except (SourceError, RedisError, OSError) as problem:
+            text = describe_error(problem)
+            if text != self.error:
+                log.warning("%s: %s", self.name, text)
+            self.error = text
+            return self.retry_seconds
+        if self.error:
+            log.info("%s works again", self.name)
+        self.error = ""
+        self._succeeded = time.monotonic()
+        self.last_success = time.time()
+        self.first_success.set()
+        return pause
+
     def _loop(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                pause = self.step()
-            except (SourceError, RedisError, OSError) as problem:
-                pause = self.retry_seconds
-                text = describe_error(problem)
-                if text != self.error:
-                    log.warning("%s: %s", self.name, text)
-                self.error = text
-            else:
-                if self.error:
-                    log.info("%s works again", self.name)
-                self.error = ""
-                self.last_success = time.time()
-                self.first_success.set()
-            self.stopping.wait(pause)
+        try:
+            while not self.stopping.is_set():
+                self.stopping.wait(self.attempt())
+        finally:
+            if not self.stopping.is_set():
+                self.error = "its reader ended on a defect of the exporter: see the log, and restart the exporter"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 
@@ -20,6 +22,7 @@ from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
 log = logging.getLogger(__name__)
 
 DEFAULT_SCRAPE_TIMEOUT = 10.0
+MAX_SCRAPE_TIMEOUT = 120.0
 OFFSET_SECONDS = 0.5
 """Kept of the scrape timeout for rendering and the way back."""
 
@@ -47,7 +50,8 @@ class App:
         """Scrape and render; ``names`` empty means every collector. ``timeout`` is in seconds."""
         runs = self.runner.scrape(names or None, timeout)
         with self._rendering:
-            page = self._renderer.render(runs).encode()
+            # a label that is no Unicode text must not cost the page
+            page = self._renderer.render(runs).encode("utf-8", "replace")
         return page + generate_latest(self._own)
 
     def status(self) -> pages.Page:
@@ -56,7 +60,9 @@ class App:
         runs = [run for run, _ in states.values() if run is not None]
         if len(runs) < len(states) or any(time.time() - run.finished_at > STATUS_MAX_AGE for run in runs):
             runs = self.runner.scrape(timeout=DEFAULT_SCRAPE_TIMEOUT / 2)
-        return pages.status_page(self.settings, runs, {name: last for name, (_, last) in states.items()})
+        last = {name: success for name, (_, success) in states.items()}
+        problems = {name: text for collector in self.runner.collectors for name, text in collector.problems.items()}
+        return pages.status_page(self.settings, runs, last, problems)
 
     def not_ready(self) -> str:
         """Why the first look at the sources is not over, or an empty text."""
@@ -76,10 +82,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # the name is the base class's
         """Serve one request."""
-        url = urlsplit(self.path)
-        path = url.path
+        path, _, query = self.path.partition("?")
         if path == "/metrics":
-            self._metrics(parse_qs(url.query))
+            self._metrics(parse_qs(query))
         elif path == "/":
             self._page(self.app.status())
         elif path == "/-/healthy":
@@ -92,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/runbooks/"):
             self._page(pages.runbook(path.removeprefix("/runbooks/").removesuffix(".md")))
         elif match := _UID.fullmatch(path):
-            self._dashboard(match[1], url.query)
+            self._dashboard(match[1], query)
         else:
             self._page(pages.document("Not found", "<h1>Not found</h1><p>There is nothing here.</p>", 404))
 
@@ -108,8 +113,11 @@ class Handler(BaseHTTPRequestHandler):
         try:
             timeout = float(header) if header else DEFAULT_SCRAPE_TIMEOUT
         except ValueError:
-            self._text(400, "X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds\n")
+            timeout = 0.0
+        if not 0 < timeout < math.inf:  # not true of nan either
+            self._text(400, "X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds over 0\n")
             return
+        timeout = min(timeout, MAX_SCRAPE_TIMEOUT)
         deadline = max(timeout - OFFSET_SECONDS, timeout / 2)
         self._send(200, CONTENT_TYPE, self.app.metrics(names, deadline))
 
@@ -117,7 +125,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.app.settings.grafana_url is None:
             self._page(pages.no_dashboards())
             return
-        target = f"{self.app.settings.grafana_url}/d/{uid}" + (f"?{query}" if query else "")
+        settings = self.app.settings
+        # the dashboards' links to runbooks start from this variable, which only we know
+        here = "" if "var-public_url=" in query else f"var-public_url={quote(settings.public_url, safe='')}"
+        target = f"{settings.grafana_url}/d/{uid}?" + "&".join(filter(None, (query, here)))
         self._send(302, "text/plain; charset=utf-8", b"", Location=target)
 
     def _page(self, page: pages.Page) -> None:
@@ -153,8 +164,11 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, type("BoundHandler", (Handler,), {"app": app}))
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hung up is no error of ours."""
-        log.debug("request from %s broke off", client_address, exc_info=True)
+        """A client that hung up is no error of ours; anything else is."""
+        if isinstance(sys.exception(), OSError):
+            log.debug("request from %s broke off", client_address)
+        else:
+            log.error("request from %s could not be served", client_address, exc_info=True)
 
 
 def serve(settings: Settings, runner: Runner, address: tuple[str, int], stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import requests
@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
+from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
@@ -31,6 +32,8 @@ border-bottom:1px solid #8884;overflow-wrap:anywhere}
 pre{overflow-x:auto;background:#8882;padding:.6rem}code{overflow-wrap:anywhere}
 nav a{margin-right:1rem}.note{border-left:.25rem solid #b35a00;padding:.2rem .7rem;margin:.7rem 0}
 """
+
+UP_OR_DOWN = {True: '<span class="good">up</span>', False: '<span class="bad">down</span>'}
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
 
@@ -58,8 +61,13 @@ def _row(*cells: str) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def status_page(settings: Settings, runs: Sequence[Run], last_success: dict[str, float | None]) -> Page:
-    """Is each source up, what is over its threshold, how did each collector's last run go."""
+def status_page(
+    settings: Settings, runs: Sequence[Run], last_success: Mapping[str, float | None], problems: Mapping[str, str]
+) -> Page:
+    """Is each source up, what is over its threshold, how did each collector's last run go.
+
+    ``problems`` says what is wrong with servers that are down, by their names.
+    """
     esc = html.escape
     now = time.time()
     failed = [run for run in runs if not run.success]
@@ -90,11 +98,8 @@ def status_page(settings: Settings, runs: Sequence[Run], last_success: dict[str,
     else:
         parts.append("<p>Nothing" + (", as far as it can be read" if failed else "") + ".</p>")
     parts.append("<h2>Sources</h2><table>")
-    where = f"{settings.redis_host}:{settings.redis_port}" + (" (cluster)" if settings.redis_cluster else "")
-    problem = next((run.error for run in runs if run.error), "")
-    up = '<span class="bad">down</span>' if problem else '<span class="good">up</span>'
-    parts.append(_row("Redis", esc(where), up, esc(problem)) + "</table>")
-    parts.append("<h2>Collectors</h2><table>")
+    parts += [_row("Redis", esc(name), UP_OR_DOWN[up], esc(why)) for name, up, why in _redis(settings, runs, problems)]
+    parts.append("</table><h2>Collectors</h2><table>")
     for run in runs:
         word = '<span class="good">ok</span>' if run.success else '<span class="bad">failed</span>'
         success = last_success.get(run.collector)
@@ -103,6 +108,18 @@ def status_page(settings: Settings, runs: Sequence[Run], last_success: dict[str,
         parts.append(_row(esc(run.collector), word, f"{run.duration * 1000:.0f} ms", detail))
     parts.append(f"</table><p>Version {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC</p>")
     return document("Supercheck exporter", "".join(parts))
+
+
+def _redis(settings: Settings, runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, bool, str]]:
+    """Each server of Redis: its name, whether it is up, why not."""
+    nodes = [sample for run in runs for sample in run.samples if sample.desc is NODE_UP]
+    if nodes:
+        return [
+            (f"{name} ({role})" if settings.redis_cluster else name, up == 1, problems.get(name, ""))
+            for _, (name, role), up in nodes
+        ]
+    error = next((run.error for run in runs if run.error), "")
+    return [(f"{settings.redis_host}:{settings.redis_port}", not error, error)]
 
 
 def who_is_paged(alertmanager_url: str | None) -> list[str]:
@@ -114,7 +131,8 @@ def who_is_paged(alertmanager_url: str | None) -> list[str]:
         answer.raise_for_status()
         names = {str(receiver["name"]) for receiver in answer.json()}
     except (requests.RequestException, ValueError, KeyError, TypeError):
-        return [f"Alertmanager does not answer at {alertmanager_url}: nobody may be paged."]
+        where = re.sub("//[^/]*@", "//", alertmanager_url)  # without a login
+        return [f"Alertmanager does not answer at {where}: nobody may be paged."]
     if NOBODY in names:
         return ["Nobody is paged: Alertmanager has no receiver. Set one of the ALERT_ settings (see the manual)."]
     return []

@@ -92,7 +92,7 @@ def _compare(
 ) -> Signal | None:
     if limit.unit == "state":
         wrong = value > 0 and (not limit.over or bool(over))
-        return Signal(limit.alert, subject, "warning", f"{over if limit.over else value:g}", "0") if wrong else None
+        return Signal(limit.alert, subject, "warning", f"{over if limit.over else value:.0f}", "0") if wrong else None
     if limit.over:
         if not over:
             return None

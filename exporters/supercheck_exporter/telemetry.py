@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -22,6 +23,14 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    threading.excepthook = _log_end_of_thread
     # client libraries log addresses and answers at these levels, which is more than we promise to show
     for name in ("redis", "urllib3", "markdown_it"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _log_end_of_thread(end: threading.ExceptHookArgs) -> None:
+    """A thread that ends on a defect is a log line like any other, not a bare traceback."""
+    name = end.thread.name if end.thread else "unknown"
+    what = (end.exc_type, end.exc_value, end.exc_traceback) if end.exc_value else None
+    logging.getLogger(__name__).critical("thread %s ended on a defect", name, exc_info=what)

@@ -1,41 +1,33 @@
 """What the dashboards may rely on, read from where it is defined: metrics, alerts, thresholds."""
 
-import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 
-import supercheck_exporter
 import yaml
 from contract.dashboard_rules import Facts
-from supercheck_exporter.core import Desc
+from supercheck_exporter.catalogue import catalogue
 from supercheck_exporter.thresholds import load_thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES_FOLDER = ROOT / "alert-rules" / "src"
 FOREIGN = Path(__file__).parent / "dashboards" / "foreign_metrics.yaml"
-DASHBOARDS = frozenset(
-    {"supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-observability"}
-)
+DASHBOARDS = frozenset({"supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-observability"})
 
 
-@cache
 def exported_metrics() -> dict[str, frozenset[str]]:
-    """Return every metric of the exporter with its labels, from the descriptors; a histogram's three series."""
+    """Return every metric of the exporter's catalogue with its labels; of a histogram its three series."""
     found: dict[str, frozenset[str]] = {}
-    for module in pkgutil.walk_packages(supercheck_exporter.__path__, "supercheck_exporter."):
-        if module.name.endswith("__main__"):
-            continue
-        for desc in vars(importlib.import_module(module.name)).values():
-            if isinstance(desc, Desc):
-                ends = ("_bucket", "_sum", "_count") if desc.kind == "histogram" else ("",)
-                found |= {desc.name + end: frozenset(desc.labels) for end in ends}
+    for entry in catalogue():
+        ends = ("_bucket", "_sum", "_count") if entry.type == "histogram" else ("",)
+        found |= {entry.name + end: frozenset(entry.labels) for end in ends}
     return found
 
 
 def _groups(folder: str) -> list[dict[str, object]]:
     files = sorted((RULES_FOLDER / folder).glob("*.yaml"))
-    return [rule for path in files for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"]]
+    return [
+        rule for path in files for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"]
+    ]
 
 
 def recorded_metrics() -> dict[str, frozenset[str]]:

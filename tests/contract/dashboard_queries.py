@@ -3,8 +3,10 @@
 `queries(dashboard)` gives what a live Prometheus can be asked, the variables put in.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -21,7 +23,21 @@ EVERYTHING = {
 }
 
 _KEYWORDS = frozenset(
-    "and or unless bool offset by without on ignoring group_left group_right start end inf nan".split()
+    (
+        "and",
+        "or",
+        "unless",
+        "bool",
+        "offset",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "inf",
+        "nan",
+    )
 )
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MATCHERS = re.compile(r"\{[^{}]*\}")
@@ -29,7 +45,7 @@ _RANGE = re.compile(r"\[[^\[\]]*\]")
 _LABEL_LIST = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
 _NAME = re.compile(r"(?<![\w.:])[a-zA-Z_:][\w:]*(?!\s*\()(?![\w:])")
 _SELECTOR = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\s*\{([^{}]*)\}")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::\w+)?\}|([A-Za-z_]\w*))")
 
 
 class Query(NamedTuple):
@@ -39,6 +55,13 @@ class Query(NamedTuple):
     ref: str
     expr: str
     instant: bool
+
+
+def load(uid: str) -> Json:
+    """Return the checked-in dashboard."""
+    file = Path(__file__).resolve().parents[2] / "dashboards" / f"{uid}.json"
+    dashboard: Json = json.loads(file.read_text("utf-8"))
+    return dashboard
 
 
 def panels(dashboard: Json) -> Iterator[Json]:

@@ -53,7 +53,12 @@ def _counter(rate: float, start: float = 1000.0) -> Value:
     return lambda t: math.floor(start + rate * (t + SPAN_SECONDS))
 
 
-def _queue(queue: str, n: int, in_trouble: bool) -> Iterator[Series]:
+def _sum(rate: float) -> Value:
+    """Like a counter, but not in whole steps: a smooth line is easier to look at than a true one."""
+    return lambda t: rate * (t + SPAN_SECONDS)
+
+
+def _queue(queue: str, n: int, in_trouble: bool, now: float) -> Iterator[Series]:
     stopped = in_trouble and queue == "k6-global"
     rate = 0.4 / (n + 1)
 
@@ -92,8 +97,8 @@ def _queue(queue: str, n: int, in_trouble: bool) -> Iterator[Series]:
         yield counted(f"queue_{name}_total", rate * part)
     yield one("queue_jobs_stalled_total", _constant(0))
     yield one("queue_events_lost_total", _constant(0))
-    yield one("queue_last_started_timestamp_seconds", lambda t: (-TROUBLE_SECONDS if since(t) else t) - 4)
-    yield one("queue_last_finished_timestamp_seconds", lambda t: (-TROUBLE_SECONDS if since(t) else t) - 2)
+    yield one("queue_last_started_timestamp_seconds", lambda t: now + (-TROUBLE_SECONDS if since(t) else t) - 4)
+    yield one("queue_last_finished_timestamp_seconds", lambda t: now + (-TROUBLE_SECONDS if since(t) else t) - 2)
     if queue.endswith("scheduler"):
         yield one("queue_schedules", _constant(25 + n))
         yield one("queue_schedule_lateness_seconds", _constant(0))
@@ -112,9 +117,9 @@ def _histogram(
     """Exponentially spread around `mean`, `rate` observations a second."""
     for edge in (*edges, math.inf):
         part = 1 - math.exp(-edge / mean)
-        yield one(f"{name}_bucket", _counter(rate * part, 0), le="+Inf" if edge == math.inf else f"{edge:g}", **labels)
-    yield one(f"{name}_count", _counter(rate, 0), **labels)
-    yield one(f"{name}_sum", _counter(rate * mean, 0), **labels)
+        yield one(f"{name}_bucket", _sum(rate * part), le="+Inf" if edge == math.inf else f"{edge:g}", **labels)
+    yield one(f"{name}_count", _sum(rate), **labels)
+    yield one(f"{name}_sum", _sum(rate * mean), **labels)
 
 
 def _workers(in_trouble: bool, now: float) -> Iterator[Series]:
@@ -138,49 +143,85 @@ def _workers(in_trouble: bool, now: float) -> Iterator[Series]:
         yield Series("supercheck_workers_desired", place, desired)
 
 
-def _stack() -> Iterator[Series]:
+def _stack(now: float) -> Iterator[Series]:
+    """What exporter, Prometheus and Alertmanager say of themselves."""
     for job, port in (("supercheck-exporter", 9820), ("prometheus", 9090), ("alertmanager", 9093)):
         target = {"job": job, "instance": f"127.0.0.1:{port}"}
         yield Series("up", target, _constant(1))
         yield Series("scrape_duration_seconds", target, _wave(0.05, 0.01, 900))
         yield Series("scrape_samples_scraped", target, _constant(420))
+        yield Series("process_resident_memory_bytes", target, _wave(90e6 + port * 1e4, 4e6, 3000))
     for n, collector in enumerate(COLLECTORS):
         labels = {"collector": collector}
         yield Series("supercheck_scrape_collector_success", labels, _constant(1))
         yield Series("supercheck_scrape_collector_duration_seconds", labels, _wave(0.004 * (n + 1), 0.002, 800, n / 4))
     yield Series("supercheck_redis_node_up", {"node": "127.0.0.1:6379", "role": "master"}, _constant(1))
     yield Series("supercheck_exporter_build_info", {"version": "0.1.0"}, _constant(1))
+    yield Series("supercheck_queues_dropped", {}, _constant(0))
+    for name in ("queue_events", "keyspace_scan"):
+        yield Series(f"supercheck_{name}_last_success_timestamp_seconds", {}, lambda t: now + t - 4)
+    yield from _prometheus({"job": "prometheus", "instance": "127.0.0.1:9090"})
+    yield from _alertmanager({"job": "alertmanager", "instance": "127.0.0.1:9093"})
 
 
-def _alerts(in_trouble: bool) -> Iterator[Series]:
-    def firing(name: str, severity: str, component: str, since: float, **labels: str) -> Series:
-        what = {"alertname": name, "alertstate": "firing", "severity": severity, "component": component}
-        return Series("ALERTS", {**what, **labels}, lambda t: 1.0 if t > since else None)
+def _prometheus(target: dict[str, str]) -> Iterator[Series]:
+    def one(name: str, value: Value, **labels: str) -> Series:
+        return Series(f"prometheus_{name}", {**target, **labels}, value)
 
-    yield firing("Watchdog", "none", "observability", -SPAN_SECONDS)
+    yield one("notifications_alertmanagers_discovered", _constant(1))
+    yield one("config_last_reload_successful", _constant(1))
+    yield one("tsdb_head_series", _wave(4200, 60, 3600))
+    yield one("tsdb_storage_blocks_bytes", _sum(900))
+    yield one("tsdb_retention_limit_bytes", _constant(20e9))
+    for n, group in enumerate(("queue", "worker", "redis", "observability")):
+        rules = {"rule_group": f"/etc/prometheus/rules/{group}.yaml;{group}"}
+        yield one("rule_group_last_duration_seconds", _wave(0.003 * (n + 1), 0.001, 700, n / 5), **rules)
+        yield one("rule_group_interval_seconds", _constant(15), **rules)
+        yield one("rule_evaluation_failures_total", _constant(0), **rules)
+        yield one("rule_group_iterations_missed_total", _constant(0), **rules)
+
+
+def _alertmanager(target: dict[str, str]) -> Iterator[Series]:
+    for state, count in (("active", 3.0), ("suppressed", 1.0)):
+        yield Series("alertmanager_alerts", {**target, "state": state}, _constant(count))
+    yield Series("alertmanager_silences", {**target, "state": "active"}, _constant(0))
+    yield Series("alertmanager_build_info", {**target, "version": "0.28.1"}, _constant(1))
+    yield Series("alertmanager_config_last_reload_successful", target, _constant(1))
+    for integration, rate in (("webhook", 0.01), ("slack", 0.002)):
+        sent = {**target, "integration": integration}
+        yield Series("alertmanager_notifications_total", sent, _counter(rate, 20))
+        yield Series("alertmanager_notifications_failed_total", sent, _constant(0))
+
+
+def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
+    def firing(name: str, severity: str, component: str, since: float, **labels: str) -> Iterator[Series]:
+        what = {"alertname": name, "severity": severity, "component": component, **labels}
+        yield Series("ALERTS", {**what, "alertstate": "firing"}, lambda t: 1.0 if t > since else None)
+        yield Series("ALERTS_FOR_STATE", what, lambda t: now + since - 60 if t > since else None)
+
+    yield from firing("Watchdog", "none", "observability", -SPAN_SECONDS)
     if in_trouble:
-        yield firing("NoWorkersForQueue", "critical", "worker", 120 - TROUBLE_SECONDS, queue="k6-global")
-        yield firing("QueueNotProcessing", "critical", "queue", 180 - TROUBLE_SECONDS, queue="k6-global")
-        yield firing("QueueJobsWaitingTooLong", "warning", "queue", 360 - TROUBLE_SECONDS, queue="k6-global")
-        yield firing("WorkersLost", "warning", "worker", 60 - TROUBLE_SECONDS, location="global")
+        yield from firing("NoWorkersForQueue", "critical", "worker", 120 - TROUBLE_SECONDS, queue="k6-global")
+        yield from firing("QueueNotProcessing", "critical", "queue", 180 - TROUBLE_SECONDS, queue="k6-global")
+        yield from firing("QueueJobsWaitingTooLong", "warning", "queue", 360 - TROUBLE_SECONDS, queue="k6-global")
+        yield from firing("WorkersLost", "warning", "worker", 60 - TROUBLE_SECONDS, location="global")
 
 
 def story(name: str, now: float) -> list[Series]:
     """Return the series of a healthy site (`rest`) or of one in trouble (`trouble`); `now` in Unix seconds."""
     in_trouble = name == "trouble"
-    series = [s for n, queue in enumerate(QUEUES) for s in _queue(queue, n, in_trouble)]
-    return [*series, *_workers(in_trouble, now), *_stack(), *_alerts(in_trouble)]
+    series = [s for n, queue in enumerate(QUEUES) for s in _queue(queue, n, in_trouble, now)]
+    return [*series, *_workers(in_trouble, now), *_stack(now), *_alerts(in_trouble, now)]
 
 
 def openmetrics(series: list[Series], now: float) -> Iterator[str]:
     """Yield the lines of an OpenMetrics file, as `promtool tsdb create-blocks-from openmetrics` reads it."""
     steps = range(-SPAN_SECONDS, AHEAD_SECONDS, STEP_SECONDS)
     for one in series:
-        target = {} if one.name in {"ALERTS", "up"} else EXPORTER
+        target = EXPORTER if one.name.startswith("supercheck_") else {}
         labels = ",".join(f'{k}="{v}"' for k, v in {**target, **one.labels}.items())
-        offset = now if one.name.endswith(("started_timestamp_seconds", "finished_timestamp_seconds")) else 0.0
         for t in steps:
             value = one.value(t)
             if value is not None:
-                yield f"{one.name}{{{labels}}} {value + offset:.15g} {now + t:.3f}\n"
+                yield f"{one.name}{{{labels}}} {value:.15g} {now + t:.3f}\n"
     yield "# EOF\n"

@@ -1,10 +1,15 @@
-"""Starts what the preview's tests look at: a Prometheus with two hours of a story, and the preview's server."""
+"""What the tests of the preview look at: a Prometheus with two hours of a story, the preview's server, and Chromium.
+
+By hand: `PYTHONPATH=tests python -m e2e.preview_stack trouble` serves a story until it is interrupted.
+"""
+
+from __future__ import annotations
 
 import importlib.util
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,104 +17,83 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-import requests
 import yaml
-from history import SPAN_SECONDS, openmetrics, story
+from e2e.history import AHEAD_SECONDS, SPAN_SECONDS, openmetrics, story
+from playwright.sync_api import Browser, sync_playwright
+from servers.monitoring import Prometheus, monitoring_program
+from servers.process import missing, require_program
 
 ROOT = Path(__file__).resolve().parents[2]
 PREVIEW = ROOT / "dashboards" / "preview"
-READY_SECONDS = 60
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended: {log.read_text()[-2000:]}")
-        try:
-            if requests.get(f"{url}/-/ready", timeout=1).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        threading.Event().wait(0.1)
-    raise RuntimeError(f"{url} was not ready in {READY_SECONDS} s: {log.read_text()[-2000:]}")
+# Without the background-networking flags Chromium asks hosts of its maker at every start.
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @contextmanager
-def _run_prometheus(folder: Path) -> Iterator[str]:
-    """Run a Prometheus that scrapes nothing on the blocks in folder/data; yield its address."""
-    (folder / "prometheus.yml").write_text("{}\n")
-    url = f"http://127.0.0.1:{free_port()}"
-    command = [
-        "prometheus",
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={url.removeprefix('http://')}",
-    ]
-    log = folder / "prometheus.log"
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+def told(name: str) -> Iterator[Prometheus]:
+    """Run a Prometheus that holds the story `name` (see history.py) and what the recording rules make of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        config = folder / "prometheus.yml"
+        config.write_text("{}\n")
+        prometheus = Prometheus(config)
+        data = prometheus.directory / "data"
+        now = time.time()
+        metrics = folder / "history.txt"
+        with metrics.open("w") as file:
+            file.writelines(openmetrics(story(name, now), now))
+        _promtool("openmetrics", str(metrics), str(data))
         try:
-            _wait_until_ready(url, process, log)
-            yield url
+            # Twice: the second time for rules that read what the first time recorded.
+            for made in (folder / "first", folder / "second"):
+                prometheus.start()
+                _record(prometheus.url, now, made)
+                prometheus.terminate()
+                for block in made.iterdir():
+                    shutil.move(block, data / block.name)
+            yield prometheus.start()
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            prometheus.stop()
 
 
-def recording_rules() -> list[Path]:
-    """Return the rendered recording rules, as they are checked in."""
-    return sorted((ROOT / "alert-rules" / "recording").glob("*.yaml"))
-
-
-@contextmanager
-def prometheus(folder: Path, name: str) -> Iterator[str]:
-    """Run a Prometheus that holds the story `name` and what the recording rules make of it; yield its address."""
-    now = time.time()
-    data = folder / "data"
-    metrics = folder / "history.txt"
-    with metrics.open("w") as file:
-        file.writelines(openmetrics(story(name, now), now))
-    _promtool("tsdb", "create-blocks-from", "openmetrics", str(metrics), str(data))
-    rules = [str(file) for file in recording_rules() if yaml.safe_load(file.read_text())]
-    if rules:
-        made = folder / "recorded"
-        with _run_prometheus(folder) as url:
-            start = int(now - SPAN_SECONDS)
-            times = (f"--start={start}", f"--end={int(now)}", "--eval-interval=15s")
-            _promtool("tsdb", "create-blocks-from", "rules", f"--url={url}", *times, f"--output-dir={made}", *rules)
-        for block in made.iterdir():
-            shutil.move(block, data / block.name)
-    with _run_prometheus(folder) as url:
-        yield url
+def _record(url: str, now: float, folder: Path) -> None:
+    files = sorted((ROOT / "alert-rules" / "recording").glob("*.yaml"))
+    rules = [str(file) for file in files if yaml.safe_load(file.read_text("utf-8"))]
+    span = (f"--start={int(now - SPAN_SECONDS)}", f"--end={int(now + AHEAD_SECONDS)}", "--eval-interval=15s")
+    _promtool("rules", f"--url={url}", *span, f"--output-dir={folder}", *rules)
 
 
 def _promtool(*arguments: str) -> None:
-    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"promtool {' '.join(arguments[:3])}: {done.stdout}{done.stderr}")
+    command = [monitoring_program("promtool"), "tsdb", "create-blocks-from", *arguments]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
-def _serve_module() -> ModuleType:
+def server_module() -> ModuleType:
+    """Return dashboards/preview/serve.py, which stands in a folder that is no package."""
     spec = importlib.util.spec_from_file_location("preview_serve", PREVIEW / "serve.py")
-    if spec is None or spec.loader is None:
-        raise ImportError("serve.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @contextmanager
-def preview(prometheus_url: str, *folders: Path) -> Iterator[str]:
-    """Run the preview's server in a thread, for the dashboards of `folders` (ours by default); yield its address."""
-    server = _serve_module().make_server(("127.0.0.1", 0), prometheus_url, folders=list(folders) or None)
+def served(prometheus: str, *folders: Path, **variables: str) -> Iterator[str]:
+    """Serve the dashboards of `folders` (ours by default) on a Prometheus' address; yield the page's address."""
+    require_build()
+    server = server_module().make_server(
+        ("127.0.0.1", 0), prometheus, folders=list(folders) or None, variables=variables
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -120,15 +104,33 @@ def preview(prometheus_url: str, *folders: Path) -> Iterator[str]:
         thread.join(timeout=10)
 
 
-def main() -> None:
-    """Serve a story by hand: `python tests/e2e/preview_stack.py trouble`."""
-    import tempfile
+def require_build() -> None:
+    """Skip (fail under CI) without a build; fail on one that is older than its sources."""
+    page = PREVIEW / "dist" / "index.html"
+    if not page.is_file():
+        missing("the built preview: run compose/install.sh test")
+    newest = max((PREVIEW / "src").iterdir(), key=lambda file: file.stat().st_mtime)
+    assert newest.stat().st_mtime <= page.stat().st_mtime, f"{newest.name} is newer than the build: npm run build"
 
-    with tempfile.TemporaryDirectory() as folder:
-        with prometheus(Path(folder), sys.argv[1]) as url, preview(url, *map(Path, sys.argv[2:])) as page:
-            sys.stdout.write(f"{page}/ on Prometheus {url}\n")
-            sys.stdout.flush()
-            threading.Event().wait()
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a headless Chromium."""
+    with sync_playwright() as playwright:
+        program = str(require_program("chromium"))
+        browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def main() -> None:
+    """Serve a story until interrupted."""
+    with told(sys.argv[1]) as prometheus, served(prometheus.url, *map(Path, sys.argv[2:])) as page:
+        sys.stdout.write(f"{page}/ on Prometheus {prometheus.url}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -295,6 +295,9 @@ def test_a_retry_waits_from_when_it_was_ready_again(
     queue = bullmq.queue(queue_name)
     moment = int(now(redis_server.client()) * 1000)
     since = fail_once_and_promote(redis_server, queue, moment - HOUR_MS)
+    name = "supercheck_queue_oldest_ready_job_age_seconds"
+    # only the events know it, and the exporter reads them a moment after they happen
+    wait_for(lambda: exporter.scrape("queues").value(name, queue=queue.name) is not None, 5.0, "the age is known")
     check_oldest_ready(exporter, redis_server, queue, since)
 
 

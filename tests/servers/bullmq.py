@@ -143,14 +143,21 @@ class Queue:
         self.bullmq.call("schedule", queue=self.name, name=name, repeat=dict(repeat), options=options)
 
     def worker(
-        self, kind: str = "succeed", *, value: object = None, times: int = 0, ms: int = 0, **options: Any
+        self,
+        kind: str = "succeed",
+        *,
+        message: str = "made to fail",
+        value: object = None,
+        times: int = 0,
+        ms: int = 0,
+        **options: Any,
     ) -> Worker:
         """Start a worker: `succeed`, `fail`, `fail-times` (so many attempts), `sleep` (`ms`), `hang`.
 
         `options` are BullMQ's WorkerOptions (concurrency, name, limiter, lockDuration, stalledInterval, ...).
         """
         identifier = f"{self.name}#{next(self._workers)}"
-        behaviour = {"kind": kind, "value": value, "times": times, "ms": ms}
+        behaviour = {"kind": kind, "message": message, "value": value, "times": times, "ms": ms}
         self.bullmq.call("startWorker", worker=identifier, queue=self.name, behaviour=behaviour, options=options)
         return Worker(self.bullmq, identifier)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,14 +91,34 @@ class Samples:
         return sum(len(series) for name in self._blocks for series in self._family(name).values())
 
 
+PROGRAM = Path(sys.executable).parent / "supercheck-exporter"
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Only these settings, and what any program needs."""
+    base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    return base | dict(settings)
+
+
+def run_cli(*args: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run another command of the exporter to its end; standard error is part of its output."""
+    return subprocess.run(
+        [PROGRAM, *args],
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=HTTP_SECONDS,
+    )
+
+
 class Exporter(Server):
     """`supercheck-exporter serve` with only the given settings in its environment."""
 
     name = "exporter"
 
     def __init__(self, env: Mapping[str, str], *args: str) -> None:
-        base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
-        super().__init__(env=base | dict(env))
+        super().__init__(env=environment(env))
         self.args = args
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
@@ -105,8 +126,7 @@ class Exporter(Server):
 
     def command(self) -> list[str | Path]:
         """The installed console script, on a free port."""
-        program = Path(sys.executable).parent / "supercheck-exporter"
-        return [program, "serve", "--listen", f"{LOOPBACK}:{self.port}", *self.args]
+        return [PROGRAM, "serve", "--listen", f"{LOOPBACK}:{self.port}", *self.args]
 
     def ready(self) -> bool:
         """Serves HTTP."""
@@ -127,7 +147,7 @@ class Exporter(Server):
         query = "&".join(f"collect[]={name}" for name in collectors)
         answer = self._session.get(
             f"{self.url}/metrics" + (f"?{query}" if query else ""),
-            timeout=HTTP_SECONDS,
+            timeout=deadline,  # as Prometheus does: a page that comes later is no page
             headers={"X-Prometheus-Scrape-Timeout-Seconds": str(deadline)},
         )
         assert answer.status_code == 200, f"/metrics answered {answer.status_code}: {answer.text[:500]}"
@@ -146,6 +166,11 @@ class Exporter(Server):
             return wait_for(matches, timeout, f"{name}{labels} is {value}")  # type: ignore[return-value]
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {last[0]}") from None
+
+    def wait_follows(self) -> None:
+        """Wait until it reads the events streams; what happens in the queues from now on is counted."""
+        name = "supercheck_queue_events_last_success_timestamp_seconds"
+        wait_for(lambda: self.scrape("queue_events").value(name), 15.0, "it follows the events streams")
 
     def threads(self) -> int:
         """Threads of the process now."""

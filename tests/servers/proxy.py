@@ -47,6 +47,7 @@ class RedisProxy:
         self._round_trips: list[RoundTrip] = []
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._is_cut = False
         self._listener = socket.create_server((LOOPBACK, self.port))
 
     def __enter__(self) -> Self:
@@ -73,6 +74,18 @@ class RedisProxy:
             taken, self._round_trips = self._round_trips, []
         return taken
 
+    def cut(self) -> None:
+        """Break every connection and accept no new one, as a network partition does."""
+        with self._lock:
+            self._is_cut = True
+            for each in self._sockets:
+                _shut(each)
+
+    def restore(self) -> None:
+        """Relay again."""
+        with self._lock:
+            self._is_cut = False
+
     def _run(self, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -85,6 +98,9 @@ class RedisProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._is_cut:
+                client.close()
+                continue
             number += 1
             server = socket.create_connection((LOOPBACK, self._target_port))
             with self._lock:

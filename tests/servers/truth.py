@@ -55,21 +55,24 @@ class Attempts:
 def attempts(client: redis.Redis, queue: Queue) -> Attempts:
     """Pair the entries of the whole stream, job by job: ready -> started -> ended."""
     result = Attempts()
-    ready = dict[str, float]()
-    started = dict[str, float]()
+    ready = dict[str, int]()
+    started = dict[str, int]()
     for entry_id, fields in client.xrange(queue.base + "events"):
-        at = int(entry_id.split("-")[0]) / 1000
+        at = int(entry_id.split("-")[0])
         event, job = fields["event"], fields.get("jobId", "")
+        if event == "stalled":  # follows the `waiting` that took the job back: no outcome of an attempt
+            result.runs["retried"].pop()
+            continue
         if event in ("completed", "failed", "delayed", "waiting") and job in started:
             outcome = event if event in ("completed", "failed") else "retried"
-            result.runs[outcome].append(at - started.pop(job))
+            result.runs[outcome].append((at - started.pop(job)) / 1000)
         if event in ("completed", "failed"):
-            result.last_finished = at
+            result.last_finished = at / 1000
         if event == "waiting":
             ready[job] = at
         if event == "active":
             started[job] = at
-            result.last_started = at
+            result.last_started = at / 1000
             if job in ready:
-                result.waits.append(at - ready.pop(job))
+                result.waits.append((at - ready.pop(job)) / 1000)
     return result

@@ -1,9 +1,9 @@
 /** One dashboard: its controls, and its rows and panels on Grafana's grid of 24 columns. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { rangeUtil, type TimeRange } from '@grafana/data';
+import { rangeUtil, type GrafanaTheme2 } from '@grafana/data';
 import type { Dashboard, Panel, RowPanel } from '@grafana/schema';
-import { Alert, Icon, useTheme2 } from '@grafana/ui';
-import { readAnnotations, type Mark } from './annotations';
+import { Alert, ErrorBoundaryAlert, Icon, useTheme2 } from '@grafana/ui';
+import { readAnnotations } from './annotations';
 import { Notice } from './App';
 import { intervals, type Context } from './frames';
 import { PanelView } from './Panel';
@@ -13,45 +13,36 @@ import { interpolate, readVariables, type BuiltIns } from './variables';
 /** Grafana's grid, in pixels. */
 const [COLUMNS, CELL, GAP] = [24, 30, 8];
 
-interface Section {
-  row?: RowPanel;
-  panels: Panel[];
-}
-
 /** Panels after an open row belong to it, a collapsed row carries its own. */
-function sectionsOf(dashboard: Dashboard): Section[] {
-  const sections: Section[] = [{ panels: [] }];
+function sectionsOf(dashboard: Dashboard): Array<{ row?: RowPanel; panels: Panel[] }> {
+  const sections: ReturnType<typeof sectionsOf> = [{ panels: [] }];
   for (const panel of dashboard.panels ?? []) {
-    if (panel.type === 'row') {
-      const row = panel as RowPanel;
-      sections.push({ row, panels: [...(row.panels ?? [])] });
-    } else {
-      sections.at(-1)!.panels.push(panel as Panel);
-    }
+    const row = panel.type === 'row' ? (panel as RowPanel) : undefined;
+    void (row ? sections.push({ row, panels: [...(row.panels ?? [])] }) : sections.at(-1)!.panels.push(panel as Panel));
   }
   return sections;
 }
 
-async function load(dashboard: Dashboard, url: URLSearchParams, usual: Record<string, string>) {
-  const at = (name: 'from' | 'to', otherwise: string) => {
-    const asked = url.get(name) ?? dashboard.time?.[name] ?? otherwise;
-    return /^\d+$/.test(asked) ? new Date(Number(asked)).toISOString() : asked;
-  };
-  const range: TimeRange = rangeUtil.convertRawToRange({ from: at('from', 'now-1h'), to: at('to', 'now') });
-  const [from, to] = [range.from.valueOf(), range.to.valueOf()].map(String) as [string, string];
-  const raw = (bound: unknown, moment: string) => (typeof bound === 'string' ? bound : moment);
-  const time = `from=${raw(range.raw.from, from)}&to=${raw(range.raw.to, to)}`;
-  const builtIns: BuiltIns = { __from: from, __to: to, __url_time_range: time, __dashboard: dashboard.title ?? '' };
+async function load(dashboard: Dashboard, url: URLSearchParams, usual: BuiltIns, theme: GrafanaTheme2) {
+  const asked = (name: 'from' | 'to', otherwise: string) => url.get(name) ?? dashboard.time?.[name] ?? otherwise;
+  const raw = { from: asked('from', 'now-1h'), to: asked('to', 'now') };
+  const bound = (text: string) => (/^\d+$/.test(text) ? new Date(Number(text)).toISOString() : text);
+  const range = rangeUtil.convertRawToRange({ from: bound(raw.from), to: bound(raw.to) });
+  const builtIns: BuiltIns = { __url_time_range: `from=${raw.from}&to=${raw.to}`, __dashboard: dashboard.title ?? '' };
+  Object.assign(builtIns, { __from: String(range.from.valueOf()), __to: String(range.to.valueOf()) });
   const scope = await readVariables(dashboard, url, usual, { ...builtIns, ...intervals(range, 1000).macros }, range);
   builtIns.__all_variables = Object.keys(scope).map((name) => interpolate(`\${${name}:queryparam}`, scope, {})).join('&');
-  return { range, scope, builtIns };
+  const context: Context = { range, scope, builtIns, theme };
+  return { context, marks: await readAnnotations(dashboard, context) };
 }
 
-export function DashboardPage({ dashboard, all, usual }: { dashboard: Dashboard; all: Listed[]; usual: Record<string, string> }) {
+type Loaded = Awaited<ReturnType<typeof load>>;
+
+export function DashboardPage({ dashboard, all, usual }: { dashboard: Dashboard; all: Listed[]; usual: BuiltIns }) {
   const theme = useTheme2();
   const [search, setSearch] = useState(location.search);
   const [tick, setTick] = useState(0);
-  const [loaded, setLoaded] = useState<{ context: Context; marks: Mark[] }>();
+  const [loaded, setLoaded] = useState<Loaded>();
   const [error, setError] = useState<string>();
   const [folded, setFolded] = useState<Record<number, boolean>>({});
   const [width, setWidth] = useState(0);
@@ -73,38 +64,28 @@ export function DashboardPage({ dashboard, all, usual }: { dashboard: Dashboard;
   }, [refresh, reload]);
   useEffect(() => {
     let isCurrent = true;
-    const show = async () => {
-      const context = { ...(await load(dashboard, url, usual)), theme };
-      const marks = await readAnnotations(dashboard, context);
-      if (isCurrent) {
-        setLoaded({ context, marks });
-        setError(undefined);
-      }
-    };
-    show().catch((e: Error) => isCurrent && setError(e.message));
+    const keep = (now: Loaded | undefined, error?: string) => isCurrent && (setLoaded((old) => now ?? old), setError(error));
+    load(dashboard, url, usual, theme).then(keep, (e: Error) => keep(undefined, e.message));
     return () => void (isCurrent = false);
   }, [dashboard, url, usual, tick, theme]);
-
   const change: Change = useCallback((params) => {
     const next = new URLSearchParams(location.search);
-    for (const [name, value] of Object.entries(params)) {
-      next.delete(name);
-      [value].flat().forEach((v) => next.append(name, v));
-    }
+    Object.keys(params).forEach((name) => next.delete(name));
+    Object.entries(params).forEach(([name, value]) => [value].flat().forEach((v) => next.append(name, v)));
     history.pushState(null, '', `?${next}`);
     setSearch(`?${next}`);
   }, []);
   const onZoom = useCallback(({ from, to }: { from: number; to: number }) => change({ from: from.toFixed(), to: to.toFixed() }), [change]);
-
-  const span = (cells: number, cell: number) => Math.floor(cells * cell + (cells - 1) * GAP);
-  const place = ({ x = 0, y = 0, w = 12, h = 8 }: Partial<Panel['gridPos'] & object> = {}, top: number) => ({
-    size: { width: span(w, (width - (COLUMNS - 1) * GAP) / COLUMNS), height: span(h, CELL) },
-    style: { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y - top + 1} / span ${h}` },
-  });
-  const draw = ({ context, marks }: NonNullable<typeof loaded>, { row, panels }: Section, i: number) => {
+  const cell = (width - (COLUMNS - 1) * GAP) / COLUMNS;
+  const draw = ({ context, marks }: Loaded, { row, panels }: (typeof sections)[0], i: number) => {
     const isClosed = row ? (folded[i] ?? row.collapsed) : false;
     const top = Math.min(...panels.map((p) => p.gridPos?.y ?? 0));
-    const places = isClosed ? [] : panels.map((panel) => ({ panel, ...place(panel.gridPos, top) }));
+    const cells = (isClosed ? [] : panels).map((panel) => {
+      const { x = 0, y = 0, w = 12, h = 8 } = panel.gridPos ?? {};
+      const size = { width: Math.floor(w * (cell + GAP) - GAP), height: h * (CELL + GAP) - GAP };
+      const style = { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y - top + 1} / span ${h}` };
+      return <div key={panel.id} style={style}><ErrorBoundaryAlert><PanelView {...{ panel, context, marks, onZoom, ...size }} /></ErrorBoundaryAlert></div>;
+    });
     return (
       <section key={i}>
         {row && (
@@ -113,11 +94,7 @@ export function DashboardPage({ dashboard, all, usual }: { dashboard: Dashboard;
             {isClosed && <small>({panels.length} panels)</small>}
           </button>
         )}
-        <div className="grid">
-          {places.map(({ panel, style, size }) => (
-            <div key={panel.id} style={style}><PanelView {...size} panel={panel} context={context} marks={marks} onZoom={onZoom} /></div>
-          ))}
-        </div>
+        <div className="grid">{cells}</div>
       </section>
     );
   };
@@ -126,8 +103,7 @@ export function DashboardPage({ dashboard, all, usual }: { dashboard: Dashboard;
     <main>
       <header>
         <a className="home" href="/" aria-label="All dashboards"><Icon name="apps" /></a>
-        <h1>{dashboard.title}</h1>
-        <span className="grow" />
+        <h1 className="grow">{dashboard.title}</h1>
         {loaded && <TimeControls range={loaded.context.range} refresh={refresh} change={change} reload={reload} />}
       </header>
       <Notice />

@@ -10,27 +10,21 @@ import { SingleStatPanel } from './SingleStatPanel';
 import { TimeSeriesPanel, type Zoom } from './TimeSeriesPanel';
 import { interpolate } from './variables';
 
-interface Props {
-  panel: Panel;
-  context: Context;
-  marks: Mark[];
-  width: number;
-  height: number;
-  onZoom: Zoom;
-}
+type Props = { panel: Panel; context: Context; marks: Mark[]; width: number; height: number; onZoom: Zoom };
+type Answer = { of?: Context; frames?: DataFrame[]; error?: string };
 
 const SINGLE = ['stat', 'gauge', 'bargauge'];
 const DRAWN = [...SINGLE, 'timeseries', 'table'];
 
 export function PanelView({ panel, context, marks, width, height, onZoom }: Props) {
-  const [answer, setAnswer] = useState<{ of?: Context; frames?: DataFrame[]; error?: string }>({});
+  const [answer, setAnswer] = useState<Answer>({});
   const columns = useRef(width);
   columns.current = width;
   const isElsewhere = [panel, ...targetsOf(panel)].some((p) => p.datasource?.type && p.datasource.type !== 'prometheus');
   const asks = DRAWN.includes(panel.type) && !isElsewhere;
   useEffect(() => {
     const abort = new AbortController();
-    const keep = (result: typeof answer) => abort.signal.aborted || setAnswer({ ...result, of: context });
+    const keep = (result: Answer) => abort.signal.aborted || setAnswer({ ...result, of: context });
     if (asks) {
       ask(panel, context, columns.current, abort.signal).then((frames) => keep({ frames }), (e: Error) => keep({ error: e.message }));
     }
@@ -38,30 +32,27 @@ export function PanelView({ panel, context, marks, width, height, onZoom }: Prop
   }, [panel, context, asks]);
   const replace: InterpolateFunction = (text = '', scoped, how) =>
     interpolate(text, context.scope, context.builtIns, typeof how === 'string' ? how : undefined, scoped);
-  // The variables of the answer, not the newest: the old picture stays as it was until the new answer is there.
   const frames = useMemo(() => answer.frames && dress(panel, answer.frames, context.theme, replace), [panel, answer]);
-  const other = panel.type === 'text' ? 'ok' : 'undrawn';
   const got = answer.error ? 'error' : !frames ? 'loading' : hasValues(frames) ? 'ok' : 'empty';
-  const state = asks ? got : other;
+  const state = asks ? got : panel.type === 'text' ? 'ok' : 'undrawn';
   const title = interpolate(panel.title ?? '', context.scope, context.builtIns, 'text');
-  const links = panel.links?.map(({ title, url = '', targetBlank }) => (
-    <a key={title + url} className="panel-link" href={replace(url, undefined, 'uriencode')} title={replace(title)} target={targetBlank ? '_blank' : undefined} rel="noreferrer">
-      <Icon name="external-link-alt" size="sm" />
-    </a>
-  ));
+  const links = panel.links?.map(({ title, url = '', targetBlank }) => {
+    const shared = { className: 'panel-link', href: replace(url, undefined, 'uriencode'), title: replace(title), rel: 'noreferrer' };
+    return <a key={title + url} {...shared} target={targetBlank ? '_blank' : undefined}><Icon name="external-link-alt" size="sm" /></a>;
+  });
   const body = (box: { width: number; height: number }) => {
     const { noValue } = panel.fieldConfig?.defaults ?? {};
-    const note = (text: string, kind = '') => <div className={`panel-note ${kind}`} style={box}>{text}</div>;
-    const { content = '', mode } = (panel.options ?? {}) as { content?: string; mode?: string };
+    const note = (text = '', kind = '') => <div className={`panel-note ${kind}`} style={box}>{text}</div>;
     if (panel.type === 'text') {
-      const __html = mode === 'code' ? '' : renderTextPanelMarkdown(replace(content));
-      return __html ? <div className="markdown-html panel-text" style={box} dangerouslySetInnerHTML={{ __html }} /> : <pre style={box}>{content}</pre>;
+      const __html = renderTextPanelMarkdown(replace(String(panel.options?.content ?? '')));
+      return <div className="markdown-html panel-text" style={box} dangerouslySetInnerHTML={{ __html }} />;
     }
     if (!asks) {
-      return <Undrawn panel={panel} box={box} replace={replace} />;
+      const queries = targetsOf(panel).map((t) => <pre key={t.refId}>{replace(t.expr ?? t.query ?? JSON.stringify(t))}</pre>);
+      return <div className="panel-text" style={box}>The preview does not draw this panel ({panel.type}); Grafana does. It asks: {queries}</div>;
     }
     if (answer.error || !frames) {
-      return note(answer.error ?? '', 'panel-error');
+      return note(answer.error, 'panel-error');
     }
     if (SINGLE.includes(panel.type) && (state === 'ok' || noValue)) {
       return <SingleStatPanel {...box} panel={panel} frames={frames} theme={context.theme} replace={replace} />;
@@ -76,28 +67,20 @@ export function PanelView({ panel, context, marks, width, height, onZoom }: Prop
     return <TimeSeriesPanel {...box} frames={frames} options={panel.options ?? {}} range={context.range} marks={marks} onZoom={onZoom} />;
   };
   return (
-    <div data-panel-id={panel.id} data-panel-type={panel.type} data-panel-title={title} data-state={state} data-frames={frames?.length ?? 0}>
+    <div data-panel-id={panel.id} data-panel-type={panel.type} data-panel-title={title} data-state={state}>
       <PanelChrome
         width={width}
         height={height}
         title={title}
         description={panel.description && renderTextPanelMarkdown(replace(panel.description))}
         titleItems={links}
+        padding={panel.type === 'stat' ? 'none' : 'md'}
         loadingState={asks && answer.of !== context ? LoadingState.Loading : LoadingState.Done}
         displayMode={panel.transparent ? 'transparent' : 'default'}
         statusMessage={answer.error}
       >
         {(width, height) => body({ width, height })}
       </PanelChrome>
-    </div>
-  );
-}
-
-function Undrawn({ panel, box, replace }: { panel: Panel; box: { width: number; height: number }; replace: InterpolateFunction }) {
-  return (
-    <div className="panel-text" style={box}>
-      <p>The preview does not draw this panel ({panel.type}); Grafana does. It asks:</p>
-      {targetsOf(panel).map((target) => <pre key={target.refId}>{replace(target.expr ?? target.query ?? JSON.stringify(target))}</pre>)}
     </div>
   );
 }

@@ -10,15 +10,8 @@ import { AnnotationMarks, type Mark } from './annotations';
 
 export type Zoom = (range: { from: number; to: number }) => void;
 
-interface Props {
-  frames: DataFrame[];
-  options: { legend?: Partial<VizLegendOptions>; tooltip?: Partial<VizTooltipOptions> };
-  range: TimeRange;
-  marks: Mark[];
-  width: number;
-  height: number;
-  onZoom: Zoom;
-}
+type Options = { legend?: Partial<VizLegendOptions>; tooltip?: Partial<VizTooltipOptions> };
+type Props = { frames: DataFrame[]; options: Options; range: TimeRange; marks: Mark[]; width: number; height: number; onZoom: Zoom };
 
 const sync = () => DashboardCursorSync.Crosshair;
 const context = { eventsScope: 'preview', eventBus: new EventBusSrv(), sync };

@@ -5,25 +5,20 @@ import { Button, Combobox, Icon, InlineLabel, Input, MultiCombobox } from '@graf
 import type { Context } from './frames';
 import { ALL, interpolate, type Variable } from './variables';
 
-export interface Listed {
-  uid: string;
-  title: string;
-  description?: string;
-  tags?: string[];
-}
-
+export type Listed = { uid: string; title: string; description?: string; tags?: string[] };
 export type Change = (params: Record<string, string | string[]>) => void;
 
 const RANGES = ['5m', '15m', '1h', '6h', '24h'].map((r) => ({ label: `Last ${r}`, value: `now-${r}` }));
 const REFRESHES = ['', '5s', '10s', '30s', '1m', '5m'].map((r) => ({ label: r || 'Off', value: r }));
 
 export function TimeControls({ range, refresh, change, reload }: { range: TimeRange; refresh: string; change: Change; reload: () => void }) {
-  const from = String(range.raw.from);
-  const isKnown = RANGES.some((r) => r.value === from) && range.raw.to === 'now';
-  const options = isKnown ? RANGES : [...RANGES.filter((r) => r.value !== from), { label: rangeUtil.describeTimeRange(range.raw), value: from }];
+  const isKnown = range.raw.to === 'now' && RANGES.some((r) => r.value === range.raw.from);
+  const value = isKnown ? String(range.raw.from) : 'asked';
+  const options = isKnown ? RANGES : [...RANGES, { label: rangeUtil.describeTimeRange(range.raw), value }];
+  const pick = (o: { value: string }) => o.value !== 'asked' && change({ from: o.value, to: 'now' });
   return (
     <>
-      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={options} value={from} width="auto" minWidth={18} onChange={(o) => change({ from: o.value, to: 'now' })} />
+      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={options} value={value} width="auto" minWidth={18} onChange={pick} />
       <Button variant="secondary" icon="sync" aria-label="Refresh" onClick={reload} />
       <Combobox aria-label="Refresh every" options={REFRESHES} value={refresh} width={10} onChange={(o) => change({ refresh: o.value })} />
     </>
@@ -34,23 +29,16 @@ export function VariableControl({ variable: { model, options, values }, change }
   const set = (chosen: string[]) => change({ [`var-${model.name}`]: chosen.map((v) => (v === ALL ? 'All' : v)) });
   const all = model.includeAll ? [{ label: 'All', value: ALL }] : [];
   const list = [...all, ...options.map((o) => ({ label: o.text, value: o.value }))];
-  const toggle = (chosen: string[]) => {
-    const rest = chosen.includes(ALL) && !values.includes(ALL) ? [] : chosen.filter((v) => v !== ALL);
-    set(rest.length || !model.includeAll ? rest : [ALL]);
-  };
-  const control = () => {
-    if (model.type === 'textbox') {
-      return <Input aria-label={model.name} defaultValue={values[0]} width={24} onBlur={(e) => set([e.currentTarget.value])} />;
-    }
-    const shared = { 'aria-label': model.name, options: list, width: 'auto' as const, minWidth: 16, maxWidth: 60 };
-    return model.multi
-      ? <MultiCombobox {...shared} value={values} onChange={(o) => toggle(o.map((x) => x.value))} />
-      : <Combobox {...shared} value={values[0]} onChange={(o) => set([o.value])} />;
-  };
+  // All and single values exclude each other: what was added last stays.
+  const rest = (to: string[]) => (to.includes(ALL) === values.includes(ALL) ? to.filter((v) => v !== ALL) : []);
+  const toggle = (to: string[]) => set(rest(to).length ? rest(to) : model.includeAll ? [ALL] : values);
+  const shared = { 'aria-label': model.name, options: list, width: 'auto' as const, minWidth: 16, maxWidth: 60 };
   return (
     <div className="variable" data-variable={model.name}>
       {model.hide !== 1 && <InlineLabel width="auto">{model.label || model.name}</InlineLabel>}
-      {control()}
+      {model.type === 'textbox' ? <Input aria-label={model.name} defaultValue={values[0]} width={24} onBlur={(e) => set([e.currentTarget.value])} />
+        : model.multi ? <MultiCombobox {...shared} value={values} onChange={(o) => toggle(o.map((x) => x.value))} />
+        : <Combobox {...shared} value={values[0]} onChange={(o) => set([o.value])} />}
     </div>
   );
 }
@@ -59,11 +47,10 @@ export function DashboardLinks({ dashboard, all, context: { scope, builtIns } }:
   const links = (dashboard.links ?? []).flatMap(({ type, title, url = '', tags, keepTime, includeVars, targetBlank }) => {
     const more = [keepTime && builtIns.__url_time_range, includeVars && builtIns.__all_variables].filter(Boolean).join('&');
     const extend = (href: string) => (more ? `${href}${href.includes('?') ? '&' : '?'}${more}` : href);
-    if (type !== 'dashboards') {
-      return [{ title: interpolate(title, scope, builtIns), href: extend(interpolate(url, scope, builtIns, 'uriencode')), targetBlank }];
-    }
-    const found = all.filter((d) => d.uid !== dashboard.uid && tags.every((tag) => d.tags?.includes(tag)));
-    return found.map((d) => ({ title: d.title, href: extend(`/d/${d.uid}`), targetBlank }));
+    const others = all.filter((d) => d.uid !== dashboard.uid && tags.every((tag) => d.tags?.includes(tag)));
+    return type === 'dashboards'
+      ? others.map((d) => ({ title: d.title, href: extend(`/d/${d.uid}`), targetBlank }))
+      : [{ title: interpolate(title, scope, builtIns), href: extend(interpolate(url, scope, builtIns, 'uriencode')), targetBlank }];
   });
   return links.map(({ title, href, targetBlank }) => (
     <a key={title + href} className="dashboard-link" href={href} target={targetBlank ? '_blank' : undefined} rel="noreferrer">

@@ -7,13 +7,7 @@ import { rangeQuery } from './prometheus';
 import { interpolate } from './variables';
 
 /** From and to in milliseconds; a mark that is one moment ends where it starts. */
-export interface Mark {
-  from: number;
-  to: number;
-  color: string;
-  text: string;
-}
-
+export type Mark = { from: number; to: number; color: string; text: string };
 type PrometheusAnnotation = AnnotationQuery & { expr?: string; titleFormat?: string; textFormat?: string };
 
 export async function readAnnotations(dashboard: Dashboard, { scope, builtIns, range, theme }: Context): Promise<Mark[]> {
@@ -23,17 +17,14 @@ export async function readAnnotations(dashboard: Dashboard, { scope, builtIns, r
     const query = interpolate(expr, scope, { ...builtIns, ...macros }, 'promql');
     const color = theme.visualization.getColorByName(iconColor);
     const series = await rangeQuery(query, range.from.unix(), range.to.unix(), step);
-    return series.flatMap(({ metric, values }) => {
-      const text = [name, fill(titleFormat, metric), fill(textFormat, metric)].filter(Boolean).join(': ');
+    return series.flatMap((one) => {
+      const text = [name, fill(titleFormat, one), fill(textFormat, one)].filter(Boolean).join(': ');
       const marks: Mark[] = [];
       // Samples above zero that follow each other within a step are one region.
-      for (const at of values.filter(([, v]) => Number(v) > 0).map(([seconds]) => seconds * 1000)) {
+      for (const at of one.values.filter(([, v]) => Number(v) > 0).map(([seconds]) => seconds * 1000)) {
         const last = marks.at(-1);
-        if (last && at - last.to <= step * 1000) {
-          last.to = at;
-        } else {
-          marks.push({ from: at, to: at, color, text });
-        }
+        const goesOn = last && at - last.to <= step * 1000;
+        void (goesOn ? (last.to = at) : marks.push({ from: at, to: at, color, text }));
       }
       return marks;
     });

@@ -1,9 +1,8 @@
 /** From a panel of the dashboard to Grafana's data frames: ask, transform, apply units, thresholds and overrides. */
 import {
-  applyFieldOverrides, FieldConfigOptionsRegistry, FieldType, rangeUtil, standardTransformers, standardTransformersRegistry,
-  toDataFrame, transformDataFrame,
-  type DataFrame, type DataTransformerInfo, type FieldConfigPropertyItem, type FieldConfigSource, type GrafanaTheme2,
-  type InterpolateFunction, type TimeRange,
+  applyFieldOverrides, cacheFieldDisplayNames, FieldConfigOptionsRegistry, FieldType, rangeUtil, standardTransformers,
+  standardTransformersRegistry, toDataFrame, transformDataFrame, type DataFrame, type DataTransformerInfo,
+  type FieldConfigPropertyItem, type FieldConfigSource, type GrafanaTheme2, type InterpolateFunction, type TimeRange,
 } from '@grafana/data';
 import type { Panel } from '@grafana/schema';
 import { lastValueFrom } from 'rxjs';
@@ -18,31 +17,14 @@ standardTransformersRegistry.setInit(() =>
   [...transformers.values()].map((t) => ({ ...t, transformation: async () => t, editor: () => null, imageDark: '', imageLight: '' }))
 );
 
-export interface Target {
-  refId?: string;
-  expr?: string;
-  query?: string;
-  instant?: boolean;
-  range?: boolean;
-  format?: string;
-  legendFormat?: string;
-  interval?: string;
-  hide?: boolean;
-  datasource?: { type?: string };
-}
-
-export interface Context {
-  scope: Scope;
-  builtIns: BuiltIns;
-  range: TimeRange;
-  theme: GrafanaTheme2;
-}
+type Words = 'refId' | 'expr' | 'query' | 'format' | 'legendFormat' | 'interval';
+export type Target = Partial<Record<Words, string>> & { instant?: boolean; range?: boolean; hide?: boolean; datasource?: { type?: string } };
+export type Context = { scope: Scope; builtIns: BuiltIns; range: TimeRange; theme: GrafanaTheme2 };
 
 export const targetsOf = (panel: Panel): Target[] => (panel.targets ?? []).filter((t) => !t.hide);
 
 /** Fills `{{label}}`. */
-export const fill = (text: string, metric: Series['metric']) =>
-  text.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label: string) => metric[label] ?? '');
+export const fill = (text: string, { metric }: Pick<Series, 'metric'>) => text.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label) => metric[label] ?? '');
 
 /** The step in seconds, and the macros that depend on it, as Grafana's Prometheus data source computes them. */
 export function intervals(range: TimeRange, points: number, least = SCRAPE_SECONDS): { step: number; macros: BuiltIns } {
@@ -52,18 +34,18 @@ export function intervals(range: TimeRange, points: number, least = SCRAPE_SECON
   return { step, macros: { ...macros, __range_s: String(seconds), __interval_ms: String(step * 1000) } };
 }
 
-/** Prometheus writes +Inf where JavaScript reads Infinity. */
+// Prometheus writes +Inf where JavaScript reads Infinity.
 const toNumber = (text: string) => Number(text.replace(/Inf$/, 'Infinity'));
 
 function seriesFrames(target: Target, series: Series[], expr: string, step: number): DataFrame[] {
   return series.map(({ metric, values }) => {
     const labels = Object.entries(metric).filter(([name]) => name !== '__name__');
     const auto = `${metric.__name__ ?? ''}${labels.length ? `{${labels.map(([k, v]) => `${k}="${v}"`).join(', ')}}` : ''}`;
-    const own = target.legendFormat && target.legendFormat !== '__auto' ? fill(target.legendFormat, metric) : '';
+    const own = target.legendFormat && target.legendFormat !== '__auto' ? fill(target.legendFormat, { metric }) : '';
     const config = { displayNameFromDS: own || auto || expr };
     const time = { name: 'Time', type: FieldType.time, values: values.map(([t]) => t * 1000), config: { interval: step * 1000 } };
-    const numbers = values.map(([, v]) => toNumber(v));
-    return toDataFrame({ refId: target.refId, fields: [time, { name: 'Value', type: FieldType.number, labels: metric, values: numbers, config }] });
+    const value = { name: 'Value', type: FieldType.number, labels: metric, values: values.map(([, v]) => toNumber(v)), config };
+    return toDataFrame({ refId: target.refId, fields: [time, value] });
   });
 }
 
@@ -87,8 +69,7 @@ export async function ask(panel: Panel, { scope, builtIns, range }: Context, wid
     const points = panel.maxDataPoints ?? Math.max(100, Math.round(width));
     const { step, macros } = intervals(range, points, least ? rangeUtil.intervalToSeconds(replace(least)) : undefined);
     const expr = interpolate(target.expr ?? '', scope, { ...builtIns, ...macros }, 'promql');
-    const isInstant = target.instant && !target.range;
-    const series = isInstant
+    const series = target.instant && !target.range
       ? await instantQuery(expr, range.to.unix(), signal)
       : await rangeQuery(expr, range.from.unix(), range.to.unix(), step, signal);
     return target.format === 'table' ? [tableFrame(target, series, targets.length > 1)] : seriesFrames(target, series, expr, step);
@@ -97,7 +78,7 @@ export async function ask(panel: Panel, { scope, builtIns, range }: Context, wid
   const wanted = (panel.transformations ?? []).map(({ topic: _, ...rest }) => rest);
   const unknown = wanted.find(({ id }) => !transformers.has(id));
   if (unknown) {
-    throw new Error(`The preview does not know the transformation "${unknown.id}"`);
+    throw new Error(`The preview doesn't know the transformation "${unknown.id}"`);
   }
   return lastValueFrom(transformDataFrame(wanted, frames, { interpolate: replace }));
 }
@@ -115,15 +96,17 @@ class AnyOption extends FieldConfigOptionsRegistry {
 /** Puts units, thresholds, mappings, links and overrides on the fields. */
 export function dress(panel: Panel, frames: DataFrame[], theme: GrafanaTheme2, replaceVariables: InterpolateFunction): DataFrame[] {
   const { defaults, overrides } = structuredClone(panel.fieldConfig ?? { defaults: {}, overrides: [] });
-  if (panel.type === 'timeseries') {
-    defaults.color ??= { mode: 'palette-classic' as never };
-    defaults.custom = { lineWidth: 1, showPoints: 'auto', axisPlacement: 'auto', ...defaults.custom };
-  }
+  const isGraph = panel.type === 'timeseries';
+  defaults.thresholds ??= { mode: 'absolute' as never, steps: [{ color: 'green', value: null }, { color: 'red', value: 80 }] };
+  defaults.color ??= { mode: (isGraph ? 'palette-classic' : 'thresholds') as never };
+  defaults.custom = { ...(isGraph && { lineWidth: 1, showPoints: 'auto', axisPlacement: 'auto' }), ...defaults.custom };
   const { custom = {}, ...plain } = defaults;
   const ids = [...Object.keys(plain), ...Object.keys(custom).map((name) => `custom.${name}`)];
   const fieldConfig = { defaults, overrides } as unknown as FieldConfigSource;
   const fieldConfigRegistry = new AnyOption(() => ids.map(option));
-  return applyFieldOverrides({ data: frames, fieldConfig, fieldConfigRegistry, replaceVariables, theme, timeZone: 'browser' });
+  const dressed = applyFieldOverrides({ data: frames, fieldConfig, fieldConfigRegistry, replaceVariables, theme, timeZone: 'browser' });
+  cacheFieldDisplayNames(dressed);
+  return dressed;
 }
 
 export const hasValues = (frames: DataFrame[]): boolean =>

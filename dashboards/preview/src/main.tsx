@@ -4,17 +4,11 @@ import { GlobalStyles } from '@grafana/ui';
 import { App } from './App';
 import './style.css';
 
-const mode = new URLSearchParams(location.search).get('theme') === 'light' ? 'light' : 'dark';
-const theme = createTheme({ colors: { mode } });
-document.body.style.background = theme.colors.background.canvas;
-document.body.style.setProperty('--weak', theme.colors.text.secondary);
-document.body.style.setProperty('--panel', theme.colors.background.primary);
-document.body.style.setProperty('--border', theme.colors.border.weak);
-document.body.style.setProperty('--error', theme.colors.error.text);
+const isLight = new URLSearchParams(location.search).get('theme') === 'light';
+const theme = createTheme({ colors: { mode: isLight ? 'light' : 'dark' } });
+const { background, text, border, error } = theme.colors;
+const colors = { '--canvas': background.canvas, '--panel': background.primary, '--weak': text.secondary, '--border': border.weak, '--error': error.text };
+Object.entries(colors).forEach(([name, color]) => document.body.style.setProperty(name, color));
 
-createRoot(document.getElementById('root')!).render(
-  <ThemeContext.Provider value={theme}>
-    <GlobalStyles />
-    <App />
-  </ThemeContext.Provider>
-);
+const page = <ThemeContext.Provider value={theme}><GlobalStyles /><App /></ThemeContext.Provider>;
+createRoot(document.getElementById('root')!).render(page);

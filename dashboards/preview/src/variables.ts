@@ -5,18 +5,9 @@ import { instantQuery, labelValues } from './prometheus';
 
 export const ALL = '$__all';
 
-export interface Option {
-  text: string;
-  value: string;
-}
-
-export interface Variable {
-  model: VariableModel;
-  options: Option[];
-  /** What is chosen; [ALL] when everything is. */
-  values: string[];
-}
-
+type Option = { text: string; value: string };
+/** `values` is what is chosen; [ALL] when everything is. */
+export type Variable = { model: VariableModel; options: Option[]; values: string[] };
 export type Scope = Record<string, Variable>;
 export type BuiltIns = Record<string, string>;
 
@@ -36,29 +27,24 @@ function format({ model, options, values }: Variable, how: string | undefined): 
     return model.allValue;
   }
   const list = all ? options.map((o) => o.value) : values;
-  const oneOf = (escaped: string[]) => (escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`);
-  if (how === 'regex') {
-    return oneOf(list.map(escapeRegex));
-  }
-  if (how === 'promql' && (model.multi || model.includeAll)) {
+  if (how === 'regex' || (how === 'promql' && (model.multi || model.includeAll))) {
     // Prometheus reads `\` in a string literal itself, so an escape for its regular expressions is doubled.
-    return oneOf(list.map((v) => escapeRegex(v).replace(/\\/g, '\\\\')));
+    const escaped = list.map((v) => (how === 'regex' ? escapeRegex(v) : escapeRegex(v).replace(/\\/g, '\\\\')));
+    return escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`;
   }
-  const plain = list.join(how === 'pipe' ? '|' : ',');
+  const plain = list.join(',');
   return how === 'percentencode' ? encodeURIComponent(plain) : how === 'uriencode' ? encodeURI(plain) : plain;
 }
 
 /** The value of `__field.labels.queue`, `__data.fields["Last seen"]`, `__value.raw`, `__series.name` in a data link. */
 function fromRow(name: string, path: string, scoped?: ScopedVars): string | undefined {
-  type Row = { frame: DataFrame; field: Field; rowIndex?: number; calculatedValue?: DisplayValue };
-  const row = scoped?.__dataContext?.value as Row | undefined;
+  const row = scoped?.__dataContext?.value as { frame: DataFrame; field: Field; rowIndex?: number; calculatedValue?: DisplayValue } | undefined;
   if (!row) {
     return undefined;
   }
   const { frame, field, rowIndex } = row;
   const [first, second = '', third] = [...path.matchAll(/\.([^.[]+)|\["([^"]+)"\]/g)].map((m) => m[1] ?? m[2] ?? '');
-  const pick = (shown: DisplayValue | undefined, what?: string) =>
-    String((what === 'raw' || what === 'numeric' ? shown?.numeric : shown?.text) ?? '');
+  const pick = (shown?: DisplayValue, part?: string) => String((part === 'raw' || part === 'numeric' ? shown?.numeric : shown?.text) ?? '');
   if (name === '__field' || name === '__series') {
     return first === 'labels' ? (field.labels?.[second] ?? '') : (field.config.displayNameFromDS ?? field.name);
   }
@@ -93,51 +79,43 @@ function pickParts(found: string[], regex: string | undefined): Option[] {
 }
 
 function sort(options: Option[], order = 0): Option[] {
-  const up = options.sort((a, b) => (order ? a.text.localeCompare(b.text, 'en', { numeric: order === 3 || order === 4 }) : 0));
-  return order && order % 2 === 0 ? up.reverse() : up;
+  const compare = new Intl.Collator('en', { numeric: order === 3 || order === 4 }).compare;
+  return order ? options.sort((a, b) => compare(a.text, b.text) * (order % 2 ? 1 : -1)) : options;
 }
 
 async function read(model: VariableModel, scope: Scope, builtIns: BuiltIns, range: TimeRange): Promise<Option[]> {
   const query = typeof model.query === 'string' ? model.query : String(model.query?.query ?? '');
   const text = interpolate(query, scope, builtIns, 'promql').trim();
-  if (model.type === 'datasource') {
-    return [{ text: 'Prometheus', value: 'prometheus' }];
-  }
   if (model.type === 'custom' || model.type === 'interval') {
-    return text.split(/\s*,\s*/).map((item) => {
-      const [name, value = name] = item.split(/\s+:\s+/);
-      return { text: name!, value: value! };
-    });
+    const pairs = text.split(/\s*,\s*/).map((item) => item.split(/\s+:\s+/) as [string, string?]);
+    return pairs.map(([name, value = name]) => ({ text: name, value }));
   }
   if (model.type !== 'query') {
-    return [{ text, value: text }];
+    return [model.type === 'datasource' ? { text: 'Prometheus', value: 'prometheus' } : { text, value: text }];
   }
   const labels = /^label_values\(\s*(?:(.+)\s*,\s*)?([a-zA-Z_]\w*)\s*\)$/s.exec(text);
   const result = /^query_result\((.+)\)$/s.exec(text)?.[1];
   if (!labels && !result) {
     throw new Error(`Variable ${model.name}: the preview knows label_values() and query_result() only`);
   }
-  const asText = ({ __name__ = '', ...rest }: Record<string, string>) =>
-    `${__name__}{${Object.entries(rest).map(([k, v]) => `${k}="${v}"`)}}`;
+  const asText = ({ __name__ = '', ...rest }: Record<string, string>) => `${__name__}{${Object.entries(rest).map(([k, v]) => `${k}="${v}"`)}}`;
   const found = labels
     ? await labelValues(labels[2]!, labels[1], range.from.unix(), range.to.unix())
     : (await instantQuery(result!, range.to.unix())).map((s) => `${asText(s.metric)} ${s.values[0]?.[1]}`);
   return sort(pickParts(found, model.regex), model.sort);
 }
 
-/** `asked` are the address's values, `usual` those of the server. One by one: a query may name variables before it. */
-export async function readVariables(
-  dashboard: Dashboard, asked: URLSearchParams, usual: Record<string, string>, builtIns: BuiltIns, range: TimeRange
-): Promise<Scope> {
+/** `url` has the address's values, `usual` those of the server. One by one: a query may name variables before it. */
+export async function readVariables(dashboard: Dashboard, url: URLSearchParams, usual: BuiltIns, builtIns: BuiltIns, range: TimeRange) {
   const scope: Scope = {};
   for (const model of dashboard.templating?.list ?? []) {
     const options = await read(model, scope, builtIns, range);
-    const fixed = usual[model.name] ?? (model.type === 'query' || model.type === 'custom' ? undefined : options[0]?.value);
+    const fixed = usual[model.name] ?? (['query', 'custom', 'interval'].includes(model.type) ? undefined : options[0]?.value);
     const saved = [fixed ?? model.current?.value ?? []].flat().map(String);
     const first = model.includeAll ? [ALL] : options.slice(0, 1).map((o) => o.value);
-    const known = fixed !== undefined || saved[0] === ALL || options.some((o) => saved.includes(o.value));
-    const chosen = asked.getAll(`var-${model.name}`).map((v) => (v === 'All' && model.includeAll ? ALL : v));
-    scope[model.name] = { model, options, values: chosen.length ? chosen : known ? saved : first };
+    const isKnown = fixed !== undefined || saved[0] === ALL || options.some((o) => saved.includes(o.value));
+    const asked = url.getAll(`var-${model.name}`).map((v) => (v === 'All' && model.includeAll ? ALL : v));
+    scope[model.name] = { model, options, values: asked.length ? asked : isKnown ? saved : first };
   }
   return scope;
 }

@@ -103,6 +103,8 @@ class EventTail(Follower):
         self._source = keyspace.source
         self._sink = sink
         self._streams: dict[str, _Stream] = {}
+        self._foreign: set[str] = set()
+        """Queues whose events can't be followed; looked at again when they have been away."""
         self._next_audit = 0.0
         self._counts_entries = True
         self._gap = False
@@ -127,8 +129,10 @@ class EventTail(Follower):
             if time.monotonic() >= self._next_audit or self._gap:
                 self._audit()
                 self._next_audit, self._gap = time.monotonic() + AUDIT_SECONDS, False
-        except (SourceError, ResponseError, OSError):
+        except (SourceError, ResponseError, OSError) as error:
             self._gap = True
+            if "WRONGTYPE" in str(error):
+                self._leave_out(self._no_streams(list(self._streams)))
             self._source.refresh()
             raise
         if found >= MAX_COUNT:
@@ -139,21 +143,43 @@ class EventTail(Follower):
 
     def _follow_new_queues(self) -> None:
         queues = self._keyspace.queues
-        if len(queues) == len(self._streams) and all(queue in self._streams for queue in queues):
+        if len(queues) == len(self._streams) + len(self._foreign) and all(
+            queue in self._streams or queue in self._foreign for queue in queues
+        ):
             return
         first = not self._streams
         for queue in set(self._streams) - set(queues):
             del self._streams[queue]
             self._sink.forget(queue)
-        new = [queue for queue in queues if queue not in self._streams]
-        prefix = self._source.settings.bullmq_prefix
-        made = {queue: _Stream(queue, keys.queue_base(prefix, queue) + b"events") for queue in new}
+        self._foreign &= set(queues)
+        new = [queue for queue in queues if queue not in self._streams and queue not in self._foreign]
+        self._leave_out(self._no_streams(new))
+        made = {queue: _Stream(queue, self._key(queue)) for queue in new if queue not in self._foreign}
         for stream in made.values():
             if first:
                 self._backfill(stream)
             else:  # it appeared since we watch, so all of it is read and all of it counts
                 stream.added_base = 0
         self._streams.update(made)
+
+    def _key(self, queue: str) -> bytes:
+        return keys.queue_base(self._source.settings.bullmq_prefix, queue) + b"events"
+
+    def _no_streams(self, queues: Sequence[str]) -> set[str]:
+        """Those whose ``events`` key is no stream: it is not BullMQ's, and would fail the reads of all."""
+        kinds = self._source.read([("TYPE", self._key(queue)) for queue in queues])
+        return {
+            queue
+            for queue, kind in zip(queues, kinds, strict=True)
+            if isinstance(kind, bytes) and kind not in (b"stream", b"none")
+        }
+
+    def _leave_out(self, queues: set[str]) -> None:
+        for queue in sorted(queues):
+            log.warning("events of queue %r left out: its events key is no stream", queue)
+            if self._streams.pop(queue, None) is not None:
+                self._sink.forget(queue)
+        self._foreign |= queues
 
     def _backfill(self, stream: _Stream) -> None:
         """Learn from the newest entries which jobs wait and run, without counting anything."""
@@ -202,9 +228,10 @@ class EventTail(Follower):
         heaviest = max(stream.entry_bytes for stream in streams)
         count = int(min(MAX_COUNT, max(MIN_COUNT, READ_BYTES / heaviest)))
         timeout_ms = self._source.settings.redis_timeout_seconds * 1000
-        wait = ("BLOCK", int(min(BLOCK_MS, timeout_ms / 2))) if block else ()
-        keys = (*(s.key for s in streams), *(s.last_id for s in streams))
-        answer = self._source.call(node, "XREAD", "COUNT", count, *wait, "STREAMS", *keys)
+        # BLOCK 0 would be for ever
+        wait = ("BLOCK", max(1, int(min(BLOCK_MS, timeout_ms / 2)))) if block else ()
+        which = (*(s.key for s in streams), *(s.last_id for s in streams))
+        answer = self._source.call(node, "XREAD", "COUNT", count, *wait, "STREAMS", *which)
         by_key = {stream.key: stream for stream in streams}
         most = 0
         for key, raw in _pairs(answer):
@@ -248,7 +275,7 @@ class EventTail(Follower):
     def _missing(self, stream: _Stream, error: ResponseError) -> None:
         """No such key: never made, expired while idle, or deleted; what it held unread is unknowable."""
         if "no such key" not in str(error).lower():
-            self._counts_entries = False
+            self._counts_entries = False  # forbidden; until an answer comes
             return
         if self._gap and (stream.added_base or stream.read):
             self._sink.lost(stream.queue, 1)
@@ -257,20 +284,27 @@ class EventTail(Follower):
     def _compare(self, stream: _Stream, info: Sequence[Any]) -> None:
         facts = dict(zip(info[::2], info[1::2], strict=False))
         added, newest = facts.get(b"entries-added"), facts.get(b"last-generated-id")
+        self._counts_entries = added is not None
         if added is None:
-            self._counts_entries = False
             return
-        if newest != stream.last_id and facts.get(b"length"):
+        if newest is not None and _order(newest) < _order(stream.last_id):
+            stream.last_id = newest  # a new stream by a slower clock, or a replica that was behind: on from its end
+        elif newest != stream.last_id and facts.get(b"length"):
             return  # not all of it is read yet: the next audit compares
         if stream.added_base is not None:
             missing = added - stream.added_base - stream.read
             if missing > 0:
                 self._sink.lost(stream.queue, missing)
-            elif missing < 0:  # a new stream under the old name
+            elif added < stream.added_base:  # a new stream under the old name, not a replica that was behind
                 replaced = added - stream.read
                 if self._gap or replaced > 0:
                     self._sink.lost(stream.queue, max(1, replaced))
         stream.added_base, stream.read = added, 0
+
+
+def _order(entry_id: bytes) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition(b"-")
+    return int(milliseconds), int(sequence)
 
 
 def _pairs(answer: Any) -> Iterable[tuple[bytes, Any]]:

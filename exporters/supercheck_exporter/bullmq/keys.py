@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable
 
 LEVEL = 2**32
@@ -34,9 +35,12 @@ def queue_of_meta_key(prefix: str, key: bytes) -> str | None:
     return None if b":" in name else name.decode("utf-8", "surrogateescape")
 
 
-def label(queue: str) -> str:
-    """A queue's name as a label value: bytes that are not UTF-8 are shown escaped."""
-    return queue.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def label(name: str) -> str:
+    """A name as a label value: bytes that are not UTF-8 are shown escaped, halves of characters as ``?``."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # JSON can write half a surrogate pair
+        return name.encode("utf-8", "replace").decode()
 
 
 def glob_escape(text: str) -> str:
@@ -74,14 +78,24 @@ def ready_ms_of_first_attempt(timestamp: bytes | None, opts: bytes | None) -> fl
         return None
     try:
         delay = json.loads(opts).get("delay", 0) if opts else 0
-        return float(timestamp) + float(delay or 0)
-    except (ValueError, TypeError, AttributeError):
+        return _finite(float(timestamp) + float(delay or 0))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def number(text: bytes | None) -> float | None:
     """A number of a hash field, or None where it is missing or no number."""
     try:
-        return float(text) if text is not None else None
+        return _finite(float(text)) if text is not None else None
     except ValueError:
         return None
+
+
+def level(score: bytes) -> int | None:
+    """The priority that a score of ``prioritized`` stands for, or None where it is none of BullMQ's."""
+    value = number(score)
+    return None if value is None else int(value // LEVEL)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

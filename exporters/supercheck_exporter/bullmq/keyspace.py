@@ -7,11 +7,10 @@ steps with a pause after each, and the pause between walks grows with what a wal
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.followers import Follower
-from supercheck_exporter.sources.redis import RedisSource
+from supercheck_exporter.sources.redis import Node, RedisSource
 
 HEARTBEAT_PREFIX = b"supercheck:worker-heartbeat:"
 STEP_KEYS = 1000
@@ -56,10 +55,10 @@ class Keyspace(Follower):
         cost = 0.0
         meta = f"{keys.glob_escape(self._prefix)}:*:meta"
         for node in masters:
-            took, metas = self._walk(node.client.execute_command, meta)
+            took, metas = self._walk(node, meta)
             cost += took
             found.update(filter(None, (keys.queue_of_meta_key(self._prefix, key) for key in metas)))
-            took, found_beats = self._walk(node.client.execute_command, HEARTBEAT_PREFIX.decode() + "*")
+            took, found_beats = self._walk(node, HEARTBEAT_PREFIX.decode() + "*")
             cost += took
             beats.update(found_beats)
         self.seen = frozenset(found)
@@ -67,15 +66,15 @@ class Keyspace(Follower):
         self.heartbeats = tuple(sorted(beats)[:MAX_HEARTBEATS])
         return max(WALK_PAUSE_SECONDS, COST_RATIO * cost)
 
-    def _walk(self, execute: Callable[..., tuple[bytes, list[bytes]]], pattern: str) -> tuple[float, list[bytes]]:
+    def _walk(self, node: Node, pattern: str) -> tuple[float, list[bytes]]:
         """Scan one node for a pattern; returns the seconds spent in commands, and the keys."""
         cursor, found, spent = b"0", list[bytes](), 0.0
         while not self.stopping.is_set():
             began = time.monotonic()
-            cursor, batch = execute("SCAN", cursor, "MATCH", pattern, "COUNT", STEP_KEYS)
+            cursor, batch = self.source.call(node, "SCAN", cursor, "MATCH", pattern, "COUNT", STEP_KEYS)
             spent += time.monotonic() - began
             found += batch
-            if cursor in (b"0", "0", 0):
+            if cursor == b"0":
                 break
             self.stopping.wait(STEP_PAUSE_SECONDS)
         return spent, found

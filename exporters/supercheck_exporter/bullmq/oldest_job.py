@@ -18,9 +18,6 @@ from supercheck_exporter.bullmq import state as qs
 from supercheck_exporter.bullmq.journal import Journals
 from supercheck_exporter.sources.redis import Command, RedisSource
 
-PRUNE_MS = 5000
-"""An empty queue forgets jobs that became ready at least this long before it was seen empty."""
-
 
 @dataclass
 class Ages:
@@ -56,17 +53,20 @@ class OldestJobs:
         reads: list[_Read] = []
         for state in states:
             ages[state.queue] = Ages(ready=state.overdue_since)
+            self._journals.forget_gone(state.queue, now_ms)
             reads += self._first(state, ages[state.queue], now_ms)
         heads: list[_Read] = []
         for read, answer in self._answers(reads):
             if read.kind != "level":
-                self._learn(ages[read.queue], read, answer)
+                self._learn(ages[read.queue], read, answer, now_ms)
             elif answer:
                 job, score = answer
-                met(read.queue, int(float(score) // keys.LEVEL))
+                level = keys.level(score)
+                if level is not None:
+                    met(read.queue, level)
                 heads += self._waiting(ages[read.queue], read.queue, job)
         for read, answer in self._answers(heads):
-            self._learn(ages[read.queue], read, answer)
+            self._learn(ages[read.queue], read, answer, now_ms)
         return ages
 
     def _answers(self, reads: list[_Read]) -> Iterable[tuple[_Read, Any]]:
@@ -84,7 +84,7 @@ class OldestJobs:
         for job in state.ends:
             reads += self._waiting(ages, queue, job)
         if state.backlog == state.overdue:
-            self._journals.none_waiting(queue, now_ms - PRUNE_MS)
+            self._journals.not_waiting(queue, None, now_ms)
         longest = self._journals.longest_waiting(queue)
         if longest is not None and longest not in state.ends:
             reads.append(_Read(queue, "ready", longest, qs.job_read(base, longest)))
@@ -100,7 +100,7 @@ class OldestJobs:
             return []
         return [_Read(queue, "ready", job, qs.job_read(keys.queue_base(self._prefix, queue), job))]
 
-    def _learn(self, ages: Ages, read: _Read, answer: Any) -> None:
+    def _learn(self, ages: Ages, read: _Read, answer: Any, now_ms: float) -> None:
         times = qs.parse_job(answer)
         if read.kind == "running":
             ages.active = times.started
@@ -110,5 +110,5 @@ class OldestJobs:
             ages.ready_since(times.first_ready)
         elif times.exists and not times.finished and (times.started is None or times.started < since):
             ages.ready_since(since)
-        else:  # drained or cleaned, which no event names
-            self._journals.not_waiting(read.queue, read.job)
+        else:
+            self._journals.not_waiting(read.queue, read.job, now_ms)

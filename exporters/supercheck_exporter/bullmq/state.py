@@ -1,7 +1,8 @@
 """What one look at a queue's keys asks for, and what the answers say; pure, no connection.
 
 Round trip 1 reads every count and the ends of every list (``first_reads``), 2 the hashes of the jobs at
-those ends and priority levels not met before (``second_reads``), 3 the heads of those levels.
+those ends (``job_read``) and the next priority level after one not met before (``beyond``), 3 the hash of
+the job at its head.
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ def parse(queue: str, plan: Plan, answers: Sequence[Any], now_ms: float) -> Queu
     for name, answer in got.items():
         if name[0] in ("gap", "level") and answer:
             heads.append(answer[0])
-            level = int(float(answer[1]) // keys.LEVEL)
+            level = keys.level(answer[1])
+            if level is None:
+                continue
             state.levels.add(level)
             if name[0] == "gap":
                 state.new_levels.append(level)

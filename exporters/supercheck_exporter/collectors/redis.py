@@ -23,6 +23,8 @@ STARTED = gauge(
     "role",
 )
 
+START_SLACK_SECONDS = 2
+
 
 class RedisCollector(Collector):
     """Asks every node; the nodes last known are asked while the cluster itself can't be."""
@@ -33,17 +35,17 @@ class RedisCollector(Collector):
     def __init__(self, source: RedisSource) -> None:
         self._source = source
         self._known: list[Node] = []
-        self.problems: dict[str, str] = {}
-        """What is wrong with each node that is down, for the status page."""
+        self._started_at: dict[str, float] = {}
 
     def collect(self) -> Iterator[Sample]:
         """Ping every node."""
         try:
             self._source.refresh()
             self._known = self._source.nodes("redis")
-        except SourceError:
+        except SourceError as problem:
             if not self._known:
                 where = self._source.where
+                self.problems = {where: str(problem)}
                 yield UP(0, where, "unknown" if self._source.cluster else "master")
                 return
         problems = {}
@@ -67,5 +69,9 @@ class RedisCollector(Collector):
             return None
         for line in info.splitlines():
             if line.startswith(b"uptime_in_seconds:"):
-                return round(self._source.now()) - float(line.partition(b":")[2])
+                began = round(self._source.now()) - float(line.partition(b":")[2])
+                # the uptime is in whole seconds: without this the moment would move to and fro by one
+                if abs(began - self._started_at.get(node.name, 0)) > START_SLACK_SECONDS:
+                    self._started_at[node.name] = began
+                return self._started_at[node.name]
         return None

@@ -17,18 +17,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from redis.exceptions import ResponseError
+
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.keyspace import HEARTBEAT_PREFIX, Keyspace
 from supercheck_exporter.bullmq.loads import Load, Loads
 from supercheck_exporter.config import Settings
-from supercheck_exporter.core import Collector, Sample, gauge
+from supercheck_exporter.core import Collector, Sample, SourceError, gauge
 
 log = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 120.0
 MAX_HEARTBEAT_BYTES = 65_536
 """More than any true heartbeat; what is longer is read no further and left out."""
+
+MAX_LOCATION = 63
+"""Longest location code that Supercheck's database takes."""
 
 APP_QUEUES = {
     "job-scheduler": 5, "k6-job-scheduler": 5, "monitor-scheduler": 5,
@@ -77,13 +82,15 @@ def parse_heartbeat(key: bytes, text: bytes) -> Heartbeat | None:
     try:
         facts = json.loads(text)
         location, queues = facts.get("location") or "local", facts.get("queues") or []
-        if not isinstance(location, str) or not isinstance(queues, list):
+        if not isinstance(location, str) or len(location) > MAX_LOCATION or not isinstance(queues, list):
             return None
     except (ValueError, AttributeError, RecursionError):
         return None
     worker = key.removeprefix(HEARTBEAT_PREFIX).decode("utf-8", "backslashreplace")
     names = frozenset(queue for queue in queues if isinstance(queue, str))
-    return Heartbeat(worker, location, names, _unix(facts.get("lastHeartbeat")), _unix(facts.get("startedAt")))
+    return Heartbeat(
+        worker, keys.label(location), names, _unix(facts.get("lastHeartbeat")), _unix(facts.get("startedAt"))
+    )
 
 
 def _unix(text: object) -> float | None:
@@ -99,8 +106,8 @@ def locations_of(queues: Iterable[str]) -> set[str]:
     codes = set()
     for queue in queues:
         for prefix in LOCATION_PREFIXES:
-            code = queue.removeprefix(prefix)
-            if code and code != queue and not queue.endswith("-scheduler") and code != "global":
+            code = keys.label(queue.removeprefix(prefix))
+            if code and queue.startswith(prefix) and not queue.endswith("-scheduler") and code != "global":
                 codes.add(code)
     return codes
 
@@ -172,12 +179,14 @@ class WorkersCollector(Collector):
                 yield DESIRED(wanted, location)
 
     def _heartbeats(self) -> list[Heartbeat]:
-        keys = self._keyspace.heartbeats
-        texts = self._keyspace.source.read([("GETRANGE", key, 0, MAX_HEARTBEAT_BYTES - 1) for key in keys])
+        source, names = self._keyspace.source, self._keyspace.heartbeats
+        texts = source.read([("GETRANGE", key, 0, MAX_HEARTBEAT_BYTES - 1) for key in names])
         beats, malformed = [], set()
-        for key, text in zip(keys, texts, strict=True):
+        for key, text in zip(names, texts, strict=True):
             if text == b"":  # expired since the keys were looked up: that worker is gone
                 continue
+            if isinstance(text, ResponseError) and "WRONGTYPE" not in str(text):  # no worker is less for it
+                raise SourceError(f"Redis at {source.where} refuses to read a heartbeat ({text})")
             beat = parse_heartbeat(key, text) if isinstance(text, bytes) else None
             if beat is None:
                 malformed.add(key)

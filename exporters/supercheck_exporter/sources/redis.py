@@ -15,12 +15,29 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from supercheck_exporter.config import Settings
 from supercheck_exporter.core import SourceError
+
+CLUSTER_RETRY_SECONDS = 1.0
+"""After a cluster could not be found, so long the same answer stands for everyone who asks."""
+
+CLIENT_ERRORS = (RedisError, RedisClusterException, OSError)
+"""What redis-py raises; RedisClusterException is no RedisError there."""
+
+_CLUSTER_CHANGED = (MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError)
 
 Command = tuple[bytes | str | int | float, ...]
 Client = Any
@@ -34,6 +51,16 @@ class Node:
     name: str
     role: str
     client: Client
+
+
+class _Moved(Exception):
+    """A slot is served by another node than the one that was asked, or by none."""
+
+
+def _key(command: Command) -> bytes:
+    """The key of a read command: the first argument, but for XREAD."""
+    key = command[command.index("STREAMS") + 1 if command[0] == "XREAD" else 1]
+    return key if isinstance(key, bytes) else str(key).encode()
 
 
 class RedisSource:
@@ -50,6 +77,8 @@ class RedisSource:
         self._lock = threading.Lock()
         self._clients: dict[str, Client] = {}
         self._cluster_client: Any = None
+        self._cluster_lock = threading.Lock()
+        self._cluster_problem: tuple[float, SourceError] | None = None
         self.clock_offset = 0.0
         """Redis's clock minus ours in seconds, kept by whoever measures it (bullmq/keyspace.py)."""
 
@@ -109,7 +138,10 @@ class RedisSource:
         """The server that holds a key, by the cluster's last answer."""
         if not self.cluster:
             return self.nodes(purpose)[0]
-        node = self._cluster().get_node_from_key(key)
+        try:
+            node = self._cluster().get_node_from_key(key)
+        except RedisClusterException:
+            node = None
         if node is None:
             raise SourceError(f"no node of the Redis Cluster at {self.where} serves the slot of {key!r}")
         return Node(f"{node.host}:{node.port}", "master", self.client(node.host, node.port, purpose))
@@ -123,7 +155,7 @@ class RedisSource:
         if self.cluster:
             try:
                 self._cluster().nodes_manager.initialize()
-            except (RedisError, OSError) as error:
+            except CLIENT_ERRORS as error:
                 raise self.down(error) from error
 
     def read(self, commands: Sequence[Command]) -> list[Any]:
@@ -134,17 +166,43 @@ class RedisSource:
         """
         if not commands:
             return []
+        if not self.cluster:
+            return self._pipeline(self.nodes("read")[0], commands)
         try:
-            if self.cluster:
-                pipe = self._cluster().pipeline()
-            else:
-                host, port = self.settings.redis_host or "", self.settings.redis_port
-                pipe = self.client(host, port, "read").pipeline(transaction=False)
-            for command in commands:
-                pipe.execute_command(*command)
+            return self._read_cluster(commands)
+        except _Moved:
+            self.refresh()
+        try:
+            return self._read_cluster(commands)
+        except _Moved as moved:
+            raise SourceError(f"the Redis Cluster at {self.where} moves its slots just now ({moved})") from moved
+
+    def _read_cluster(self, commands: Sequence[Command]) -> list[Any]:
+        """One pipeline a node.
+
+        Not redis-py's own cluster pipeline: where a node is frozen, that one sends each of its commands
+        again by itself, and waits for the timeout each time.
+        """
+        by_node: dict[str, tuple[Node, list[int]]] = {}
+        for index, command in enumerate(commands):
+            node = self.master_of(_key(command), "read")
+            by_node.setdefault(node.name, (node, []))[1].append(index)
+        answers: list[Any] = [None] * len(commands)
+        for node, indexes in by_node.values():
+            for index, answer in zip(indexes, self._pipeline(node, [commands[i] for i in indexes]), strict=True):
+                if isinstance(answer, _CLUSTER_CHANGED):
+                    raise _Moved(str(answer))
+                answers[index] = answer
+        return answers
+
+    def _pipeline(self, node: Node, commands: Sequence[Command]) -> list[Any]:
+        pipe = node.client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        try:
             return list(pipe.execute(raise_on_error=False))
-        except (RedisError, OSError) as error:
-            raise self.down(error) from error
+        except CLIENT_ERRORS as error:
+            raise self.down(error, node.name) from error
 
     def call(self, node: Node, *command: bytes | str | float) -> Any:
         """Send one command to one node and return its raw answer; raises as ``read`` does.
@@ -155,7 +213,7 @@ class RedisSource:
             return node.client.execute_command(*command)
         except ResponseError:
             raise
-        except (RedisError, OSError) as error:
+        except CLIENT_ERRORS as error:
             raise self.down(error, node.name) from error
 
     def now(self) -> float:
@@ -166,6 +224,7 @@ class RedisSource:
         """Close every connection."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
+        with self._cluster_lock:
             cluster, self._cluster_client = self._cluster_client, None
         for client in clients:
             client.close()
@@ -173,17 +232,26 @@ class RedisSource:
             cluster.close()
 
     def _cluster(self) -> Any:
-        with self._lock:
-            if self._cluster_client is None:
-                host, port = self.settings.redis_host or "", self.settings.redis_port
-                try:
-                    self._cluster_client = RedisCluster(
-                        startup_nodes=[ClusterNode(host, port)],  # type: ignore[no-untyped-call]
-                        require_full_coverage=False,
-                        **self._options(),
-                    )
-                except (RedisError, OSError) as error:
-                    raise self.down(error) from error
+        """The cluster as it was last seen; found by whoever comes first, while the others wait."""
+        with self._cluster_lock:
+            if self._cluster_client is not None:
+                return self._cluster_client
+            if self._cluster_problem is not None:
+                at, problem = self._cluster_problem
+                if time.monotonic() - at < CLUSTER_RETRY_SECONDS:  # those who waited need not try in turn
+                    raise SourceError(str(problem))
+            host, port = self.settings.redis_host or "", self.settings.redis_port
+            try:
+                self._cluster_client = RedisCluster(
+                    startup_nodes=[ClusterNode(host, port)],  # type: ignore[no-untyped-call]
+                    require_full_coverage=False,
+                    **self._options(),
+                )
+            except CLIENT_ERRORS as error:
+                down = self.down(error)
+                self._cluster_problem = time.monotonic(), down
+                raise down from error
+            self._cluster_problem = None
             return self._cluster_client
 
     def down(self, error: Exception, where: str = "") -> SourceError:
@@ -193,12 +261,13 @@ class RedisSource:
         password = self.settings.redis_password
         if password and password.get_secret_value():
             text = text.replace(password.get_secret_value(), "***")
-        return SourceError(f"Redis at {where} {_mend(error, text)}")
+        # a host called tls-redis must not look like a TLS error
+        words = text.lower().replace((self.settings.redis_host or "").lower() or " ", " ")
+        return SourceError(f"Redis at {where} {_mend(error, text, words)}")
 
 
-def _mend(error: Exception, text: str) -> str:
+def _mend(error: Exception, text: str, lowered: str) -> str:
     """What happened and which setting mends it."""
-    lowered = text.lower()
     if isinstance(error, redis.exceptions.TimeoutError) or "timed out" in lowered or "timeout" in lowered:
         return "does not answer within REDIS_TIMEOUT_SECONDS: it is frozen, overloaded or not reachable"
     if "wrongpass" in lowered or "invalid password" in lowered or "invalid username" in lowered:

@@ -1,0 +1,252 @@
+"""Makes healthy_site.yaml: a day of a healthy small site, in which the whole rule set must stay silent.
+
+One worker with one slot a queue. By day two 3-minute tests are started together every 10 minutes, so that one waits
+behind the other; at noon a load test of 65 minutes; monitors every 5 minutes; a night in which only monitors
+run, and one test. The schedule key has the 7-day TTL that the app gives it. In the afternoon the exporter restarts:
+a scrape is missed, counters begin at 0, and the last starts are not known any more.
+
+Samples are a minute apart, four times the shipped interval: what is there for a moment looks longer than it is.
+`python alert-rules/tests/healthy_site.py` rewrites the file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TARGET = Path(__file__).with_suffix(".yaml")
+STEP = 60
+DAY = 24 * 3600
+RESTART = 13 * 3600 + 32 * 60
+EXPORTER = 'job="supercheck-exporter",instance="exporter:9820"'
+PROMETHEUS = 'job="prometheus",instance="prometheus:9090"'
+ALERTMANAGER = 'job="alertmanager",instance="alertmanager:9093"'
+WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",severity="none"}'
+GROUPS = (
+    "supercheck-recording-queue",
+    "supercheck-recording-queue-slow",
+    "supercheck-recording-worker-slow",
+    "supercheck-recording-worker",
+    "supercheck-queue",
+    "supercheck-worker",
+    "supercheck-redis",
+    "supercheck-observability",
+)
+TIMES = range(0, DAY + STEP, STEP)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Moments of one job, in seconds of the day: ready, started, finished."""
+
+    ready: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the queue does in the day, and who serves it."""
+
+    name: str
+    jobs: tuple[Job, ...]
+    slots: int = 1
+    schedules: int = 0
+    key_ttl: int | None = None
+
+
+def one_slot(arrivals: Iterable[tuple[int, int]]) -> tuple[Job, ...]:
+    """Jobs, each (arrival, duration), as one slot works them off in order."""
+    jobs: list[Job] = []
+    for ready, duration in sorted(arrivals):
+        start = max(ready + 1, jobs[-1].end if jobs else 0)
+        jobs.append(Job(ready, start, start + duration))
+    return tuple(jobs)
+
+
+def queues() -> list[Queue]:
+    """The nine queues that a fresh site has."""
+    working_hours = range(8 * 3600, 20 * 3600, 600)
+    tests = [(at + offset, 180) for at in working_hours for offset in (55, 58)] + [(2 * 3600 + 59, 180)]
+    monitors = [(at + offset, 6) for at in range(0, DAY, 300) for offset in (57, 58, 59)]
+    ticks = [(at + 56, 1) for at in range(0, DAY, 300)]
+    return [
+        Queue("playwright-global", one_slot(tests)),
+        Queue("k6-global", ()),
+        Queue("k6-local", one_slot([(12 * 3600 + 59, 65 * 60)])),
+        Queue("monitor-local", one_slot(monitors)),
+        Queue("job-scheduler", one_slot([(2 * 3600 + 58, 1)]), slots=5, schedules=1, key_ttl=604800),
+        Queue("k6-job-scheduler", one_slot([(12 * 3600 + 58, 1)]), slots=5, schedules=1, key_ttl=604800),
+        Queue("monitor-scheduler", one_slot(ticks), slots=5, schedules=3, key_ttl=604800),
+        Queue("email-template-render", one_slot([(9 * 3600 + 59, 2)]), slots=5),
+        Queue("data-lifecycle-cleanup", one_slot([(at + 59, 20) for at in range(0, DAY, 3600)]), schedules=9),
+    ]
+
+
+Value = Callable[[int], float | None]
+
+
+def queue_series(queue: Queue) -> Iterator[tuple[str, Value]]:
+    """Every series of the queue that a rule reads."""
+    jobs = queue.jobs
+
+    def waiting(t: int) -> list[Job]:
+        return [job for job in jobs if job.ready <= t < job.start]
+
+    def active(t: int) -> list[Job]:
+        return [job for job in jobs if job.start <= t < job.end]
+
+    def since(t: int) -> int:
+        """When the exporter that answers at `t` began to follow the events."""
+        return RESTART if t > RESTART else -1
+
+    def counter(moment: Callable[[Job], int]) -> Value:
+        return lambda t: len([job for job in jobs if since(t) < moment(job) <= t])
+
+    def last(moment: Callable[[Job], int]) -> Value:
+        return lambda t: max((moment(job) for job in jobs if since(t) < moment(job) <= t), default=None)
+
+    def series(name: str, value: Value, labels: str = "") -> tuple[str, Value]:
+        return f'supercheck_{name}{{queue="{queue.name}"{labels}}}', value
+
+    yield series("queue_backlog_jobs", lambda t: len(waiting(t)))
+    yield series("queue_capacity_jobs", lambda t: 10000)
+    yield series("queue_run_budget_seconds", lambda t: 4800)
+    yield series("queue_oldest_ready_job_age_seconds", lambda t: max((t - j.ready for j in waiting(t)), default=0))
+    yield series("queue_oldest_active_job_age_seconds", lambda t: max((t - j.start for j in active(t)), default=0))
+    yield series("queue_jobs", lambda t: len(active(t)), ',state="active"')
+    yield series("queue_stalled_jobs", lambda t: 0)
+    yield series("queue_paused", lambda t: 0)
+    yield series("queue_schedules", lambda t: queue.schedules)
+    if queue.schedules:
+        yield series("queue_schedule_lateness_seconds", lambda t: max((t - j.ready for j in waiting(t)), default=0))
+    if queue.key_ttl is not None:
+        ttl = queue.key_ttl
+        yield series("queue_schedule_key_ttl_seconds", lambda t: ttl - t)
+    yield series("queue_jobs_completed_total", counter(lambda job: job.end))
+    yield series("queue_added_jobs_total", counter(lambda job: job.ready))
+    yield series("queue_last_started_timestamp_seconds", last(lambda job: job.start))
+    yield series("queue_last_finished_timestamp_seconds", last(lambda job: job.end))
+    for name in ("queue_jobs_failed_total", "queue_jobs_stalled_total", "queue_events_lost_total"):
+        yield series(name, lambda t: 0)
+    yield series("workers_serving", lambda t: 1)
+    yield series("queue_slots", lambda t: queue.slots)
+
+
+def exporter_series() -> Iterator[tuple[str, Value]]:
+    """Everything that vanishes for the one scrape that the restart costs."""
+    for queue in queues():
+        yield from queue_series(queue)
+    yield 'supercheck_workers{location="local"}', lambda t: 1
+    yield 'supercheck_workers_desired{location="local"}', lambda t: 1
+    yield 'supercheck_redis_node_up{node="redis:6379",role="master"}', lambda t: 1
+    for name in ("queues", "queue_events", "workers", "redis"):
+        yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
+    yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
+    yield f"supercheck_keyspace_scan_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t - 30
+
+
+def bundle_series() -> Iterator[tuple[str, Value]]:
+    """What Prometheus says of its targets, itself and Alertmanager; a dead-man message a minute."""
+    yield f"up{{{EXPORTER}}}", lambda t: 0 if t == RESTART else 1
+    yield f"scrape_duration_seconds{{{EXPORTER}}}", lambda t: 10 if t == RESTART else 0.02
+    yield f"up{{{PROMETHEUS}}}", lambda t: 1
+    yield f"up{{{ALERTMANAGER}}}", lambda t: 1
+    yield f'prometheus_rule_evaluation_failures_total{{rule_group="supercheck-queue",{PROMETHEUS}}}', lambda t: 0
+    yield f'prometheus_notifications_errors_total{{alertmanager="http://alertmanager:9093",{PROMETHEUS}}}', lambda t: 0
+    yield f"prometheus_notifications_alertmanagers_discovered{{{PROMETHEUS}}}", lambda t: 1
+    for integration, messages in (("webhook", 1), ("pagerduty", 0)):
+        yield f'alertmanager_notifications_failed_total{{integration="{integration}",{ALERTMANAGER}}}', lambda t: 0
+        yield (
+            f'alertmanager_notifications_total{{integration="{integration}",{ALERTMANAGER}}}',
+            lambda t, messages=messages: t // 60 * messages,  # type: ignore[misc]
+        )
+
+
+def samples(value: Value, restarts: bool) -> Iterator[str]:
+    """One text a step: the number, "stale" where the series ends, "_" while it is absent."""
+    there = False
+    for t in TIMES:
+        number = None if restarts and t == RESTART else value(t)
+        if number is None:
+            yield "stale" if there else "_"
+        else:
+            yield f"{number:g}" if isinstance(number, float) else str(number)
+        there = number is not None
+
+
+def compress(texts: list[str]) -> str:
+    """The notation of promtool: a run of equal steps as start+stepxcount, gaps as _xcount."""
+    parts = []
+    index = 0
+    while index < len(texts):
+        first, end = texts[index], index + 1
+        step: int | None = None
+        if first == "_":
+            while end < len(texts) and texts[end] == "_":
+                end += 1
+            parts.append(f"_x{end - index}")
+        elif "." in first or first == "stale":
+            while end < len(texts) and texts[end] == first and first != "stale":
+                end += 1
+            parts.append(f"{first}x{end - index - 1}" if end - index > 1 else first)
+        else:
+            while end < len(texts) and texts[end].lstrip("-").isdigit():
+                difference = int(texts[end]) - int(texts[end - 1])
+                if step not in (None, difference):
+                    break
+                step = difference
+                end += 1
+            if step and end - index == 2:  # two different values are no run
+                end, step = index + 1, None
+            sign = "" if not step else f"{step:+d}"
+            parts.append(f"{first}{sign}x{end - index - 1}" if end - index > 1 else first)
+        index = end
+    return " ".join(parts)
+
+
+def render() -> str:
+    """The whole file."""
+    lines = [
+        "# Made by healthy_site.py: do not edit. What the site does in this day is said there.",
+        "rule_files:",
+        "  - ../recording/*.yaml",
+        "  - ../alerts/*.yaml",
+        "evaluation_interval: 1m",
+        "group_eval_order:",
+        *(f"  - {group}" for group in GROUPS),
+        "tests:",
+        "  - name: a healthy small site is silent for a day",
+        "    interval: 1m",
+        "    input_series:",
+    ]
+    for series, value in exporter_series():
+        lines.append(f"      - {{series: '{series}', values: '{compress(list(samples(value, True)))}'}}")
+    for series, value in bundle_series():
+        lines.append(f"      - {{series: '{series}', values: '{compress(list(samples(value, False)))}'}}")
+    lines += [
+        "    promql_expr_test:",
+        "      # of all alerts, at every evaluation of the day, only the Watchdog fired: 1441 times",
+        """      - expr: count_over_time(ALERTS{alertstate="firing"}[25h])""",
+        "        eval_time: 24h",
+        "        exp_samples:",
+        f"          - labels: '{WATCHDOG}'",
+        "            value: 1441",
+        "      # and it was a day with work: tests waited, and the slot was busy",
+        """      - expr: max_over_time(supercheck_queue_oldest_ready_job_age_seconds{queue=~"p.+"}[1d])""",
+        "        eval_time: 24h",
+        "        exp_samples:",
+        """          - labels: '{queue="playwright-global"}'""",
+        "            value: 122",
+        '      - expr: max_over_time(queue:supercheck_worker_utilization:ratio{queue=~"play.+|k6-local"}[1d])',
+        "        eval_time: 24h",
+        "        exp_samples:",
+        """          - labels: '{queue="k6-local"}'""",
+        "            value: 1",
+        """          - labels: '{queue="playwright-global"}'""",
+        "            value: 1",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(render(), encoding="utf-8")

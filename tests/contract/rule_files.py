@@ -1,0 +1,80 @@
+"""The rendered rules and their promtool tests, as the contract tests read them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RULES = Path(__file__).resolve().parents[2] / "alert-rules"
+RENDERED = sorted([*RULES.glob("recording/*.yaml"), *RULES.glob("alerts/*.yaml")])
+UNIT_TESTS = sorted(RULES.glob("tests/*.yaml"))
+
+# metrics that Prometheus and Alertmanager export or make themselves
+FOREIGN = {
+    "up",
+    "scrape_duration_seconds",
+    "prometheus_rule_evaluation_failures_total",
+    "prometheus_notifications_errors_total",
+    "prometheus_notifications_alertmanagers_discovered",
+    "alertmanager_notifications_failed_total",
+    "alertmanager_notifications_total",
+}
+_KEYWORDS = {"and", "or", "unless", "offset", "bool", "on", "ignoring", "by", "without", "group_left", "group_right"}
+_NOT_METRICS = (r"#[^\n]*", r'"[^"]*"', r"\{[^}]*\}", r"\[[^]]*\]", r"\b(?:by|without|on|ignoring)\s*\([^)]*\)")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as it is rendered; `file` is below alert-rules/."""
+
+    file: str
+    data: dict[str, Any]
+
+    @property
+    def alert(self) -> str:
+        return str(self.data.get("alert", ""))
+
+    @property
+    def severity(self) -> str:
+        return str(self.data["labels"]["severity"])
+
+    @property
+    def id(self) -> str:
+        return f"{self.alert}-{self.severity}" if self.alert else str(self.data["record"])
+
+
+def rules() -> list[Rule]:
+    """Every rule of the rendered files."""
+    return [
+        Rule(path.relative_to(RULES).as_posix(), rule)
+        for path in RENDERED
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
+ALERTS = [rule for rule in rules() if rule.alert]
+RECORDS = [rule for rule in rules() if not rule.alert]
+
+
+def metrics_of(expr: str) -> set[str]:
+    """The names of the metrics that a PromQL expression reads."""
+    for pattern in _NOT_METRICS:
+        expr = re.sub(pattern, " ", expr)
+    names = re.findall(r"(?<![\w:.])([A-Za-z_:][\w:]*)\b(?!\s*\()", expr)
+    # what an aggregation or function is followed by has gone with its parenthesis: `sum by (x) (...)`
+    functions = {"sum", "max", "min", "count", "avg"}
+    return {name for name in names if name not in _KEYWORDS | functions}
+
+
+def unit_tests() -> list[dict[str, Any]]:
+    """Every promtool test of every file, with its file's name."""
+    found = []
+    for path in UNIT_TESTS:
+        for test in yaml.safe_load(path.read_text())["tests"]:
+            found.append(test | {"file": path.name})
+    return found

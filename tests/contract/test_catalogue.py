@@ -1,0 +1,155 @@
+"""The catalogue of metrics against everything that declares, serves, reads or names a metric."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import supercheck_exporter
+from contract.dashboard_facts import foreign_metrics
+from contract.dashboard_queries import expressions, metrics_in
+from contract.feature_list import ROOT, planned
+from contract.rule_files import ALERTS, FOREIGN, RECORDS, metrics_of
+from servers.exporter import Exporter
+from servers.redis import RedisServer
+from supercheck_exporter.catalogue import Entry, catalogue
+from supercheck_exporter.core import Desc
+
+ENTRIES = catalogue()
+NAMES = {entry.name for entry in ENTRIES}
+ENDS = ("_bucket", "_sum", "_count")
+RECORDED = {str(rule.data["record"]) for rule in RECORDS}
+SERIES = NAMES | {entry.name + end for entry in ENTRIES if entry.type == "histogram" for end in ENDS}
+UNITS = ("seconds", "bytes", "ratio", "jobs", "info")
+# a count of what the name says, or a state that is 0 or 1
+NO_UNIT = {
+    "supercheck_scrape_collector_success",
+    "supercheck_queue_paused",
+    "supercheck_queue_rate_limited",
+    "supercheck_queue_consumers",
+    "supercheck_queue_schedules",
+    "supercheck_queue_slots",
+    "supercheck_queues_dropped",
+    "supercheck_workers",
+    "supercheck_workers_serving",
+    "supercheck_workers_desired",
+    "supercheck_redis_node_up",
+}
+# labels beside those of the plan
+OWN_LABELS = {"collector", "version"}
+# metrics that no rule and no dashboard reads, and why they are worth their bytes
+UNREAD = {"supercheck_queue_overdue_delayed_jobs": "tells in a query which part of the backlog nobody has promoted"}
+by_name = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+
+
+def descriptors() -> dict[str, Desc]:
+    """Every descriptor that stands at the top of a module, whether the catalogue knows it or not."""
+    found: dict[str, Desc] = {}
+    for module in pkgutil.walk_packages(supercheck_exporter.__path__, "supercheck_exporter."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Desc):
+                found[value.name] = value
+    return found
+
+
+def queries() -> Iterator[tuple[str, set[str]]]:
+    """Each query of the rules and the dashboards: where it stands, and the metrics that it reads."""
+    for rule in [*ALERTS, *RECORDS]:
+        yield f"{rule.file} {rule.id}", metrics_of(rule.data["expr"])
+    for path in sorted((ROOT / "dashboards").glob("*.json")):
+        for where, expr in expressions(json.loads(path.read_text(encoding="utf-8"))):
+            yield f"{path.name} {where}", metrics_in(expr)
+
+
+def test_every_descriptor_is_in_the_catalogue() -> None:
+    found = descriptors()
+    assert found.keys() == NAMES
+    for entry in ENTRIES:
+        desc = found[entry.name]
+        assert (desc.kind, desc.labels, desc.help) == (entry.type, entry.labels, entry.help), entry.name
+
+
+def test_the_catalogue_names_each_metric_once() -> None:
+    assert len(ENTRIES) == len(NAMES)
+
+
+@by_name
+def test_a_name_is_well_made(entry: Entry) -> None:
+    assert re.fullmatch(r"supercheck_[a-z0-9]+(_[a-z0-9]+)*", entry.name)
+    assert entry.name.endswith("_total") == (entry.type == "counter")
+    # a reader tells an age from a moment by the name alone
+    assert "_time_seconds" not in entry.name
+    if entry.type == "counter":
+        return
+    assert entry.name.endswith(UNITS) != (entry.name in NO_UNIT)
+    assert not re.search(r"_(ms|milliseconds|minutes|hours|kb|mb|percent)\b", entry.name)
+
+
+@by_name
+def test_labels_are_those_of_the_plan(entry: Entry) -> None:
+    lists = [labels for what in planned("metrics").values() for labels in what.values() if labels != "any"]
+    assert set(entry.labels) <= {label for labels in lists for label in labels} | OWN_LABELS
+
+
+@by_name
+def test_a_help_text_is_one_sentence_or_two(entry: Entry) -> None:
+    assert entry.help[0].isupper()
+    assert entry.help.endswith(".")
+    assert "|" not in entry.help, "it would break the manual's table"
+    assert len(entry.help) < 250
+
+
+def test_every_metric_that_is_read_is_made_by_somebody() -> None:
+    foreign = FOREIGN | set(foreign_metrics())
+    unknown = {where: names - SERIES - RECORDED - foreign for where, names in queries()}
+    assert {where: names for where, names in unknown.items() if names} == {}
+
+
+def test_every_metric_is_read_or_says_why_not() -> None:
+    read = {name for _, names in queries() for name in names}
+    assert {name for name in NAMES if not {name, *(name + end for end in ENDS)} & read} == set(UNREAD)
+
+
+def documents() -> list[Path]:
+    """Every Markdown file of the repository."""
+    skipped = {"node_modules", ".venv", ".cache", "artifacts"}
+    return [path for path in sorted(ROOT.rglob("*.md")) if not skipped & set(path.relative_to(ROOT).parts)]
+
+
+def test_every_metric_that_a_document_names_exists() -> None:
+    planned_too = set(planned("metrics"))
+    wrong = {}
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        words = re.findall(r"(?<![\w:/.-])(?:\w+:)?supercheck_[a-z0-9_]*[a-z0-9](?::\w+)?(?![\w:/.*-])", text)
+        unknown = {*words} - {"supercheck_exporter"} - SERIES - RECORDED - planned_too
+        # the beginning of some names, as a command greps for them
+        unknown = {word for word in unknown if not any(name.startswith(f"{word}_") for name in NAMES)}
+        if unknown:
+            wrong[path.relative_to(ROOT).as_posix()] = unknown
+    assert wrong == {}
+
+
+def test_the_page_of_a_running_exporter_is_the_catalogue() -> None:
+    """Nothing is served that the catalogue does not know, and of each collector something is."""
+    with RedisServer() as server:
+        server.client().hset("bull:seen:meta", "version", "bullmq:5.81.3")
+        with Exporter(server.exporter_env()) as exporter:
+            samples = exporter.wait_value(0, "supercheck_queue_added_jobs_total", queue="k6-global")
+    served = {name for name in samples.names if not name.startswith("process_")}
+    assert served <= NAMES
+    silent = {entry.collector for entry in ENTRIES} - {entry.collector for entry in ENTRIES if entry.name in served}
+    assert silent == set()
+
+
+def test_a_metric_is_found_in_each_kind_of_query() -> None:
+    expr = 'sum by (queue) (rate(a_total{queue=~"b.*"}[5m] offset 1h)) / on (queue) group_left c:d_e:f > bool 1 # no_g'
+    assert metrics_of(expr) == {"a_total", "c:d_e:f"}
+    assert metrics_in(expr.partition("#")[0]) == {"a_total", "c:d_e:f"}
+    assert metrics_of("histogram_quantile(0.5, max by (le) (rate(a_bucket[5m])))") == {"a_bucket"}
+    assert metrics_of("a unless on () b == 1 or vector(1)") == {"a", "b"}

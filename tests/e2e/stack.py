@@ -1,0 +1,85 @@
+"""The whole chain in real programs: Redis, BullMQ, exporter, Prometheus, Alertmanager, and receivers of messages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from e2e.faults import Site
+from e2e.shorten import DIVISOR, shorten_folder, shortened_thresholds
+from servers.exporter import Exporter
+from servers.monitoring import Alertmanager, Prometheus, version_of
+from servers.process import wait_for
+from servers.redis import RedisServer
+from servers.sinks import Sinks
+
+# Prometheus' own flags that are durations, divided as the rules are (5m and 1m as shipped).
+PROMETHEUS_FLAGS = (
+    f"--query.lookback-delta={300_000 // DIVISOR}ms",
+    f"--rules.alert.resend-delay={60_000 // DIVISOR}ms",
+)
+
+
+class Stack:
+    """Started by `with`; everything it starts ends with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sinks = Sinks()
+        self.redis = RedisServer()
+        self.site = Site(self.redis)
+        thresholds = shortened_thresholds()
+        # below the shortened timeout of a scrape, as the manual asks
+        self.exporter = Exporter({**self.site.settings(), **thresholds, "REDIS_TIMEOUT_SECONDS": "0.3"})
+        self.alertmanager = Alertmanager(folder / "alertmanager/alertmanager.yml")
+        self.prometheus = Prometheus(folder / "prometheus/prometheus.yml", *PROMETHEUS_FLAGS)
+        self._folder = folder
+        self._thresholds = thresholds
+
+    def __enter__(self) -> Self:
+        try:
+            self.sinks.start()
+            self._render()
+            self.redis.start()
+            self.site.start()
+            for server in (self.exporter, self.alertmanager, self.prometheus):
+                server.start()
+            wait_for(self._measures, 30, "Prometheus has the exporter's series")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _measures(self) -> bool:
+        """Whether the counters of the events exist: an increase is seen only from then on."""
+        return self.prometheus.value('supercheck_queue_jobs_failed_total{queue="failing"}') is not None
+
+    def _render(self) -> None:
+        """As compose and the demo do it: `supercheck-exporter render`; then only durations are shortened."""
+        channels = ["slack", "pagerduty", "mail"]
+        env = {
+            **self._thresholds,
+            **self.sinks.settings(*channels),
+            "ALERT_DEADMAN_URL": f"{self.sinks.url}/deadman",
+            "ALERTMANAGER_VERSION": version_of(self.alertmanager.program),
+            "PUBLIC_URL": self.exporter.url,
+            "EXPORTER_TARGETS": f"127.0.0.1:{self.exporter.port}",
+            "PROMETHEUS_TARGET": self.prometheus.address,
+            "ALERTMANAGER_TARGET": self.alertmanager.address,
+        }
+        program = Path(sys.executable).parent / "supercheck-exporter"
+        said = subprocess.run(
+            [program, "render", "--out", self._folder], env=env, capture_output=True, text=True, check=False
+        )
+        assert said.returncode == 0, said.stderr
+        assert "warning" not in said.stderr, said.stderr
+        shorten_folder(self._folder)
+
+    def stop(self) -> None:
+        """End all, in the order in which nothing complains about what is gone."""
+        for server in (self.prometheus, self.alertmanager, self.exporter, self.site, self.redis, self.sinks):
+            server.stop()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
