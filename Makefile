@@ -7,7 +7,7 @@ TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo dashboards/
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types generated golden dashboards rules bench tools lock up down clean
+.PHONY: help demo test lint types generated golden dashboards manual rules bench tools lock up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,7 +18,7 @@ demo: ## a small site, watched; its workers crash, the page arrives and resolves
 
 test: ## install what is missing and run every check
 	@compose/install.sh test
-	@failed=; $(MAKE) --no-print-directory --keep-going lint types generated || failed=1; \
+	@failed=; make --no-print-directory --keep-going lint types generated || failed=1; \
 		$(VENV)/pytest || failed=1; test -z "$$failed"
 
 lint: ## style of the Python files
@@ -37,6 +37,9 @@ golden: ## rewrite the collectors' golden files
 
 dashboards: ## rewrite dashboards/*.json from dashboards/src
 	$(VENV)/python -m dashboards.src --write
+
+manual: ## rewrite the tables of exporters/README.md from the program
+	PYTHONPATH=tests $(VENV)/python -m contract.manual --write
 
 rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the shipped thresholds
 	$(VENV)/python -m supercheck_exporter.rules --write

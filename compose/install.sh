@@ -33,8 +33,8 @@ debian_packages() {
     if ! have prometheus-alertmanager && ! have alertmanager; then echo prometheus-alertmanager; fi
     if [ "$1" = test ]; then
         if ! have chromium; then echo chromium; fi
-        # without a font Chromium draws boxes
-        if ! ls /usr/share/fonts/truetype/* >/dev/null 2>&1; then echo fonts-dejavu-core; fi
+        # without a font for text Chromium draws boxes
+        if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi
     fi
     if ! have python3; then
         echo python3

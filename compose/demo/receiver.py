@@ -275,7 +275,7 @@ class MailHandler:
         if lacking or text is None or page is None:
             self.inbox.add(Message("refused", "firing", f"mail without {lacking or 'text and HTML'}", {}))
             return "550 5.6.0 message is malformed"
-        subject, content = str(mail["Subject"]), text.get_content()
+        subject, content = str(mail["Subject"]), text.get_content().replace("\r\n", "\n")
         body = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,

@@ -41,10 +41,10 @@ class Handler(BaseHTTPRequestHandler):
     prometheus: str
     variables: dict[str, str]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Answer a GET."""
         path = urlsplit(self.path).path
-        if path.startswith("/prometheus/"):
+        if path.startswith("/prometheus/api/v1/"):
             self._forward(self.path.removeprefix("/prometheus"))
         elif path == "/config.json":
             self._json(self._config())
@@ -58,11 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self._file(file if file.is_relative_to(self.dist) else None)
 
     def _config(self) -> dict[str, object]:
-        listed = []
-        for uid, file in dashboards_in(self.folders).items():
-            content = json.loads(file.read_text(encoding="utf-8"))
-            entry = {key: content.get(key) for key in ("title", "description", "tags")}
-            listed.append({"uid": uid, **entry})
+        found = (json.loads(file.read_text(encoding="utf-8")) for file in dashboards_in(self.folders).values())
+        listed = [{key: content.get(key) for key in ("uid", "title", "description", "tags")} for content in found]
         return {"dashboards": listed, "variables": self.variables}
 
     def _forward(self, target: str) -> None:
@@ -96,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: a dashboard asks many times a minute."""
 
 

@@ -10,7 +10,7 @@ from supercheck_exporter import alertmanager
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.keyspace import Keyspace
 from supercheck_exporter.config import ConfigError, load
-from supercheck_exporter.core import SourceError
+from supercheck_exporter.core import SourceError, describe_error
 from supercheck_exporter.sources.redis import Command, RedisSource
 
 NEEDED: tuple[Command, ...] = (
@@ -51,8 +51,8 @@ def check(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
     source = RedisSource(settings)
     try:
         _check_redis(source, problems, notes)
-    except SourceError as error:
-        problems.append(f"{error}.")
+    except (SourceError, ResponseError) as error:
+        problems.append(f"{describe_error(error)}.")
     finally:
         source.close()
     return problems, notes

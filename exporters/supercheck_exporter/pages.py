@@ -17,19 +17,21 @@ from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
-from supercheck_exporter.signals import over_threshold, show
+from supercheck_exporter.signals import Signal, over_threshold, show
 
 ASK_SECONDS = 2.0
 
 STYLE = """
 :root{color-scheme:light dark}
-body{font:16px/1.45 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:.75rem}
+body{font:16px/1.45 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:.75rem;overflow-wrap:break-word}
 h1{font-size:1.35rem;margin:.4rem 0}h2{font-size:1.05rem;margin:1.4rem 0 .3rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;
-border-bottom:1px solid #8884;overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0}
+tr{border-bottom:1px solid #8884}td{overflow-wrap:anywhere}td:not(:last-child){min-width:4rem}
+@media(max-width:40rem){.rows tr{display:flex;flex-wrap:wrap;padding:.3rem 0}
+.rows td{max-width:100%;padding:0 .8rem 0 0}}
 .bad{color:#c4162a;font-weight:600}.warn{color:#b35a00;font-weight:600}.good{color:#1a7f37;font-weight:600}
 @media(prefers-color-scheme:dark){.bad{color:#ff7383}.warn{color:#ffab5e}.good{color:#5fd38d}}
-pre{overflow-x:auto;background:#8882;padding:.6rem}code{overflow-wrap:anywhere}
+pre{overflow-x:auto;background:#8882;padding:.6rem}
 nav a{margin-right:1rem}.note{border-left:.25rem solid #b35a00;padding:.2rem .7rem;margin:.7rem 0}
 """
 
@@ -72,14 +74,8 @@ def status_page(
     now = time.time()
     failed = [run for run in runs if not run.success]
     signals = over_threshold(runs, settings.thresholds)
-    verdict = (
-        f'<span class="bad">{len(failed)} of {len(runs)} collectors fail</span>'
-        if failed
-        else f'<span class="warn">{len(signals)} signals over their threshold</span>'
-        if signals
-        else '<span class="good">nothing is over its threshold</span>'
-    )
-    parts = [f"<h1>Supercheck exporter: {verdict}</h1>"]
+    servers = _redis(settings, runs, problems)
+    parts = [f"<h1>Supercheck exporter: {_verdict(servers, failed, signals)}</h1>"]
     parts += [f'<p class="note">{esc(line)}</p>' for line in who_is_paged(settings.alertmanager_url)]
     parts.append("<h2>Over their threshold now</h2>")
     if signals:
@@ -93,21 +89,43 @@ def status_page(
             for s in signals
         ]
         parts.append(
-            "<table>" + "".join(rows) + "</table><p>The alert rules decide after how long someone is woken.</p>"
+            '<table class="rows">'
+            + "".join(rows)
+            + "</table><p>The alert rules decide after how long someone is woken.</p>"
         )
     else:
         parts.append("<p>Nothing" + (", as far as it can be read" if failed else "") + ".</p>")
-    parts.append("<h2>Sources</h2><table>")
-    parts += [_row("Redis", esc(name), UP_OR_DOWN[up], esc(why)) for name, up, why in _redis(settings, runs, problems)]
-    parts.append("</table><h2>Collectors</h2><table>")
+    parts.append('<h2>Sources</h2><table class="rows">')
+    parts += [_row("Redis", esc(name), UP_OR_DOWN[up], esc(why)) for name, up, why in servers]
+    parts.append('</table><h2>Collectors</h2><table class="rows">')
     for run in runs:
         word = '<span class="good">ok</span>' if run.success else '<span class="bad">failed</span>'
         success = last_success.get(run.collector)
         ago = f"last success {show(now - success, 'seconds')} ago" if success else "no success yet"
-        detail = f"{len(run.samples)} metrics" if run.success else f"{esc(run.error)} ({ago})"
+        detail = _many(len(run.samples), "value") if run.success else f"{esc(run.error)} ({ago})"
         parts.append(_row(esc(run.collector), word, f"{run.duration * 1000:.0f} ms", detail))
     parts.append(f"</table><p>Version {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC</p>")
     return document("Supercheck exporter", "".join(parts))
+
+
+def _verdict(servers: Sequence[tuple[str, bool, str]], failed: Sequence[Run], signals: Sequence[Signal]) -> str:
+    """The one line that a person reads first: the cause before what follows from it."""
+    found = []
+    down = [name for name, up, _ in servers if not up]
+    if down:
+        found.append(("bad", "Redis is down" if len(down) == len(servers) else f"Redis is down at {', '.join(down)}"))
+    elif failed:
+        found.append(("bad", f"can't read {', '.join(run.collector for run in failed)}"))
+    if signals:
+        critical = any(signal.severity == "critical" for signal in signals)
+        found.append(("bad" if critical else "warn", _many(len(signals), "signal") + " over the threshold"))
+    if not found:
+        found.append(("good", "nothing is over its threshold"))
+    return ", ".join(f'<span class="{style}">{html.escape(text)}</span>' for style, text in found)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _redis(settings: Settings, runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, bool, str]]:

@@ -13,15 +13,19 @@ Severity = Literal["critical", "warning"]
 
 @dataclass(frozen=True)
 class Limit:
-    """One comparison: a metric (over another, if a ratio) with a warning and a critical threshold."""
+    """One comparison of a metric with thresholds, by their names, or with another metric of the same labels.
+
+    ratio: the metric over ``other``. seconds: the metric itself. budget: more seconds than ``other``.
+    nonzero: any value but 0, and ``other``, where it is named, is not 0 either. unserved: not 0, while
+    ``other`` is; critical.
+    """
 
     alert: str
     metric: str
-    unit: Literal["ratio", "seconds", "state"]
+    kind: Literal["ratio", "seconds", "budget", "nonzero", "unserved"]
     warning: str = ""
-    """Name of the threshold; empty where any value but 0 counts."""
     critical: str = ""
-    over: str = ""
+    other: str = ""
     below: bool = False
 
 
@@ -32,7 +36,7 @@ LIMITS = (
         "ratio",
         "queue_depth_warning_ratio",
         "queue_depth_critical_ratio",
-        over="supercheck_queue_capacity_jobs",
+        other="supercheck_queue_capacity_jobs",
     ),
     Limit(
         "QueueJobsWaitingTooLong",
@@ -55,8 +59,15 @@ LIMITS = (
         "seconds",
         "queue_schedule_lateness_seconds",
     ),
-    Limit("QueueJobsStalled", "supercheck_queue_stalled_jobs", "state"),
-    Limit("QueuePausedWithBacklog", "supercheck_queue_paused", "state", over="supercheck_queue_backlog_jobs"),
+    Limit(
+        "QueueJobStuckActive",
+        "supercheck_queue_oldest_active_job_age_seconds",
+        "budget",
+        other="supercheck_queue_run_budget_seconds",
+    ),
+    Limit("NoWorkersForQueue", "supercheck_queue_backlog_jobs", "unserved", other="supercheck_workers_serving"),
+    Limit("QueueJobsStalled", "supercheck_queue_stalled_jobs", "nonzero"),
+    Limit("QueuePausedWithBacklog", "supercheck_queue_paused", "nonzero", other="supercheck_queue_backlog_jobs"),
 )
 
 
@@ -81,26 +92,35 @@ def over_threshold(runs: Iterable[Run], thresholds: Mapping[str, float]) -> list
     found = []
     for limit in LIMITS:
         for labels, value in series.get(limit.metric, {}).items():
-            signal = _compare(limit, ", ".join(labels), value, series.get(limit.over, {}).get(labels), thresholds)
-            if signal is not None:
-                found.append(signal)
+            other = series.get(limit.other, {}).get(labels)
+            if verdict := _compare(limit, value, other, thresholds):
+                found.append(Signal(limit.alert, ", ".join(labels), *verdict))
     return sorted(found, key=lambda s: (s.severity != "critical", s.subject, s.alert))
 
 
 def _compare(
-    limit: Limit, subject: str, value: float, over: float | None, thresholds: Mapping[str, float]
-) -> Signal | None:
-    if limit.unit == "state":
-        wrong = value > 0 and (not limit.over or bool(over))
-        return Signal(limit.alert, subject, "warning", f"{over if limit.over else value:.0f}", "0") if wrong else None
-    if limit.over:
-        if not over:
-            return None
-        value /= over
+    limit: Limit, value: float, other: float | None, thresholds: Mapping[str, float]
+) -> tuple[Severity, str, str] | None:
+    """Severity, value and limit, or None where nothing is wrong or not everything is known."""
+    if limit.other and other is None:
+        return None
+    match limit.kind:
+        case "nonzero":
+            counted = value if other is None else other
+            return ("warning", f"{counted:.0f}", "0") if value and counted else None
+        case "unserved":
+            return ("critical", f"{value:.0f} jobs, 0 workers", "1 worker") if value and not other else None
+        case "budget":
+            late = other is not None and value > other
+            return ("warning", show(value, "seconds"), show(other or 0, "seconds")) if late else None
+        case "ratio":
+            if not other:
+                return None
+            value /= other
     levels: tuple[tuple[Severity, str], ...] = (("critical", limit.critical), ("warning", limit.warning))
     for severity, name in levels:
         if name and (value < thresholds[name] if limit.below else value > thresholds[name]):
-            return Signal(limit.alert, subject, severity, show(value, limit.unit), show(thresholds[name], limit.unit))
+            return severity, show(value, limit.kind), show(thresholds[name], limit.kind)
     return None
 
 

@@ -1,7 +1,6 @@
-"""The parts of exporters/README.md that are made from the program: `python -m contract.manual --write` rewrites them.
+"""The parts of exporters/README.md that are made from the program: `make manual` rewrites them.
 
-Run it from the root of the repository as PYTHONPATH=tests .venv/bin/python -m contract.manual --write. A part stands
-between the lines `<!-- made: NAME -->` and `<!-- end: NAME -->`.
+A part stands between the lines `<!-- made: NAME -->` and `<!-- end: NAME -->`.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ def main(arguments: list[str]) -> int:
         MANUAL.write_text(new, encoding="utf-8")
         return 0
     if new != text:
-        print(f"{MANUAL.name} is not what the program says of itself: run with --write", file=sys.stderr)
+        print(f"{MANUAL.name} is not what the program says of itself: run make manual", file=sys.stderr)
     return int(new != text)
 
 

@@ -50,6 +50,7 @@ def test_checked_in_files_are_what_the_templates_make() -> None:
     assert differences(render_rules(default_thresholds(), DEFAULT_PUBLIC_URL), RULES) == []
 
 
+@pytest.mark.promise("thresholds one source")
 def test_every_threshold_is_used() -> None:
     used = {name for path in (RULES / "src").glob("*/*.yaml") for name in placeholders(path.read_text())}
     assert used == {*default_thresholds(), "PUBLIC_URL"}
@@ -59,6 +60,7 @@ def test_promtool_accepts_every_file() -> None:
     promtool("check", "rules", *RENDERED)
 
 
+@pytest.mark.promise("quiet for a day")
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_promtool_unit_tests(path: Path) -> None:
     promtool("test", "rules", path)
@@ -103,6 +105,7 @@ def expected(test: dict[str, Any], rule: Rule) -> list[list[dict[str, Any]]]:
     ]
 
 
+@pytest.mark.promise("each alert unit tested")
 @by_id
 def test_firing_cases(rule: Rule) -> None:
     tests = cases(rule, "firing")
@@ -111,6 +114,7 @@ def test_firing_cases(rule: Rule) -> None:
         assert any(expected(test, rule)), test["name"]
 
 
+@pytest.mark.promise("each alert unit tested")
 @by_id
 def test_quiet_cases(rule: Rule) -> None:
     if rule.alert == "Watchdog":  # fires always: that is what it is for
@@ -124,6 +128,7 @@ def test_quiet_cases(rule: Rule) -> None:
         assert moments[-1] == [], test["name"]
 
 
+@pytest.mark.promise("each alert unit tested")
 @by_id
 def test_missing_data_cases(rule: Rule) -> None:
     """Nothing fires without data, except the alerts that are about its absence."""
@@ -138,6 +143,7 @@ def test_missing_data_cases(rule: Rule) -> None:
         assert fires == ("absent(" in rule.data["expr"]), test["name"]
 
 
+@pytest.mark.promise("no false all-clear")
 @pytest.mark.parametrize("rule", [r for r in ALERTS if r.severity == "critical"], ids=lambda rule: rule.id)
 def test_no_false_all_clear_cases(rule: Rule) -> None:
     tests = cases(rule, "keeps firing for 10 minutes when its source vanishes")
@@ -152,7 +158,7 @@ def test_no_false_all_clear_cases(rule: Rule) -> None:
 def test_every_promtool_test_belongs_to_an_alert() -> None:
     names = {rule.alert for rule in ALERTS}
     for test in TESTS:
-        if test["file"] != "healthy_site.yaml":
+        if test["file"] not in {"healthy_site.yaml", "recording.yaml"}:
             assert re.match(r"\w+", test["name"])[0] in names, test["name"]  # type: ignore[index]
 
 
@@ -184,6 +190,15 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
     assert re.fullmatch(r"(queue|location):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
+
+
+@pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
+def test_recorded_values_are_tested(rule: Rule) -> None:
+    """A test expects its value, or an alert reads it and is tested itself."""
+    checks = [check for test in TESTS for check in test.get("promql_expr_test", []) if check["exp_samples"]]
+    tested = any(rule.data["record"] in check["expr"] for check in checks)
+    read = any(rule.data["record"] in alert.data["expr"] for alert in ALERTS)
+    assert tested or read
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.id)

@@ -39,6 +39,17 @@ NO_UNIT = {
     "supercheck_workers_serving",
     "supercheck_workers_desired",
     "supercheck_redis_node_up",
+    "supercheck_redis_keys",
+    "supercheck_redis_persistence_enabled",
+    "supercheck_redis_eviction_policy_safe",
+    "supercheck_redis_clients",
+    "supercheck_redis_client_limit",
+    "supercheck_redis_cluster_ok",
+    "supercheck_redis_cluster_slots",
+    "supercheck_redis_cluster_masters",
+    "supercheck_redis_cluster_replicas",
+    "supercheck_redis_cluster_masters_without_replica",
+    "supercheck_redis_cluster_slots_owned",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}

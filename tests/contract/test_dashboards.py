@@ -66,6 +66,7 @@ def spoil(case: dict[str, Any]) -> Json:
     return dashboard
 
 
+@pytest.mark.promise("broken dashboards fail")
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case['rule']}-{case['at'][-1]}")
 def test_a_broken_dashboard_fails_its_own_rule_only(case: dict[str, Any]) -> None:
     assert broken_rules(spoil(case), facts()).keys() == {case["rule"]}
@@ -86,6 +87,7 @@ def test_every_drawn_threshold_is_one_of_an_alert_rule() -> None:
     assert builder.drawn_thresholds() <= used
 
 
+@pytest.mark.promise("thresholds one source")
 def test_thresholds_are_drawn_from_the_table_of_the_rules() -> None:
     # a number that is typed into a panel would not move with the table
     moved = builder.build_all({name: value * 1.5 for name, value in default_thresholds().items()})

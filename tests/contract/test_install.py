@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # what the script itself needs, beside a Python that has what uv needs
-TOOLS = ("bash", "cat", "dirname", "ls", "mkdir", "tr")
+TOOLS = ("bash", "cat", "dirname", "find", "mkdir", "tr")
 
 
 class Machine:

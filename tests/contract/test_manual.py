@@ -22,7 +22,7 @@ from supercheck_exporter.render import TARGETS
 from supercheck_exporter.thresholds import THRESHOLDS
 
 TEXT = manual.MANUAL.read_text(encoding="utf-8")
-HOW = "run: PYTHONPATH=tests .venv/bin/python -m contract.manual --write"
+HOW = "run: make manual"
 
 
 def blocks(language: str) -> list[str]:
@@ -55,7 +55,7 @@ def test_a_change_of_the_program_is_seen_and_written(
     changed.write_text(TEXT.replace("| gauge | queue, state |", "| gauge | queue |"), encoding="utf-8")
     monkeypatch.setattr(manual, "MANUAL", changed)
     assert manual.main([]) == 1
-    assert "--write" in capsys.readouterr().err
+    assert "make manual" in capsys.readouterr().err
     assert manual.main(["--write"]) == 0
     assert changed.read_text(encoding="utf-8") == TEXT
     assert manual.main([]) == 0

@@ -65,8 +65,9 @@ FAULTS: dict[str, Json] = {
     "clipped cell": panel(
         "table", "a", BACKLOG, fieldConfig={"defaults": {"custom": {"width": 40}, "unit": "short"}, "overrides": []}
     ),
-    "outside": panel("bargauge", "a", BACKLOG, gridPos=_place(0, 12, 3), options={"orientation": "horizontal"}),
+    "outside": panel("text", "a", options={"mode": "markdown", "content": '<p style="margin-left: -99px">words</p>'}),
     "scrolled": panel("text", "a", options={"mode": "markdown", "content": f"{LONG}\n\n" * 9}, gridPos=_place(0, 6, 3)),
+    "scrolled bars": panel("bargauge", "a", BACKLOG, gridPos=_place(0, 12, 3), options={"orientation": "horizontal"}),
     "tiny": panel(
         "stat",
         "a",

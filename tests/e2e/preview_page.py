@@ -57,18 +57,22 @@ def wait_until_drawn(page: Page) -> None:
     page.evaluate("() => document.fonts.ready.then(() => null)")
 
 
+def show_whole(page: Page) -> None:
+    """Unfold all rows, and make the window so high that lists that draw only what is seen draw everything."""
+    while folded := page.query_selector("[data-collapsed=true]"):
+        folded.click()
+    page.mouse.move(0, 0)
+    height = page.evaluate("() => document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    wait_until_drawn(page)
+
+
 def look_at(browser: Browser, url: str, picture: Path | None = None) -> Look:
     """Open a dashboard with all rows unfolded and survey it; keep a picture of the whole page."""
     look = open_page(browser, url)
     page = look.page
     wait_until_drawn(page)
-    while folded := page.query_selector("[data-collapsed=true]"):
-        folded.click()
-    page.mouse.move(0, 0)
-    # All panels at once on the screen, so that lists that draw only what is seen draw everything.
-    height = page.evaluate("() => document.documentElement.scrollHeight")
-    page.set_viewport_size({"width": WIDTH, "height": height})
-    wait_until_drawn(page)
+    show_whole(page)
     for panel in page.query_selector_all("[data-panel-id]"):
         look.states[panel.get_attribute("data-panel-title") or ""] = panel.get_attribute("data-state") or ""
     found = page.evaluate(HERE.joinpath("survey.js").read_text("utf-8"))

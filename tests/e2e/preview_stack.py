@@ -72,7 +72,7 @@ def _record(url: str, now: float, folder: Path) -> None:
 
 
 def _promtool(*arguments: str) -> None:
-    command = [monitoring_program("promtool"), "tsdb", "create-blocks-from", *arguments]
+    command: list[str | Path] = [monitoring_program("promtool"), "tsdb", "create-blocks-from", *arguments]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
 

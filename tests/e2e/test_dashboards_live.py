@@ -94,6 +94,7 @@ def broken(stack: Stack) -> Stack:
     return stack
 
 
+@pytest.mark.promise("dashboards show data")
 def test_at_rest_every_query_returns_data_or_has_a_reason(stack: Stack) -> None:
     all_filled(stack, [asked for asked in every_query() if not may_be_empty(asked)], ENOUGH_SECONDS)
 

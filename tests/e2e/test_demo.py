@@ -114,6 +114,8 @@ def demo() -> Iterator[Demo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.promise("resolve arrives")
+@pytest.mark.promise("page arrives")
 @pytest.mark.timeout(270)
 def test_its_workers_crash_and_the_page_arrives_and_resolves(demo: Demo) -> None:
     demo.start("--once", "--fault-after=5", "--within=200", f"--after-render={shlex.join(SHORTEN)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -60,6 +61,7 @@ def may_be_empty(uid: str, story: str) -> set[str]:
     return {title for title, queries in asked.items() if queries and queries <= listed}
 
 
+@pytest.mark.promise("dashboards are drawn")
 @pytest.mark.parametrize("uid", DASHBOARDS)
 @pytest.mark.parametrize("story", ["rest", "trouble"])
 def test_a_dashboard_can_be_read(story: str, uid: str, prometheus_of: dict[str, str], browser: Browser) -> None:
@@ -121,6 +123,38 @@ def test_links_lead_on(sound: Look) -> None:
     page.locator('[data-panel-title="Table"]').get_by_role("link", name="k6-global").click()
     page.wait_for_url("**/d/other?var-queue=k6-global&from=now-1h&to=now")
     expect(page.locator('[data-variable="queue"]')).to_contain_text("k6-global")
+
+
+def test_a_point_of_a_graph_has_a_tooltip_with_links(sound: Look) -> None:
+    page = sound.page
+    plot = page.locator('[data-panel-title="Graph of All"] .u-over').bounding_box()
+    assert plot is not None
+    # On the x axis, where every queue's line lies before the trouble.
+    page.mouse.move(plot["x"] + plot["width"] / 5, plot["y"] + plot["height"] - 1)
+    tooltip = page.locator("#root ~ div")
+    expect(
+        tooltip.filter(has_text=re.compile(r"\d\d:\d\d:\d\d.*(scheduler|global|local|render|cleanup)"))
+    ).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    expect(tooltip.get_by_role("link", name="Alone")).to_have_attribute(
+        "href", re.compile(r"^/d/other\?var-queue=[a-z]")
+    )
+
+
+def test_dragging_zooms(sound: Look) -> None:
+    page = sound.page
+    plot = page.locator('[data-panel-title="Graph of All"] .u-over').bounding_box()
+    assert plot is not None
+    page.mouse.move(plot["x"] + plot["width"] / 4, plot["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + plot["width"] / 2, plot["y"] + 30, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**/d/sound?*from=1*")
+    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)
+    minutes = (int(asked["to"][0]) - int(asked["from"][0])) / 60_000
+    assert 14 < minutes < 16
+    expect(page.get_by_label("Time range")).to_have_value(re.compile(" to "))
 
 
 def test_alerts_are_marked(sound: Look) -> None:

@@ -60,6 +60,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return shipped, shortened
 
 
+@pytest.mark.promise("shortened durations only")
 def test_durations_are_all_that_differs(folders: tuple[Path, Path]) -> None:
     before, after = (parsed(folder) for folder in folders)
     assert list(before) == list(after)

@@ -7,15 +7,16 @@ Needed again only where the exporter asks for something new. Afterwards ``make g
 
 from __future__ import annotations
 
+import re
 import time
 
+from golden.tape import CLUSTER, SINGLE, Tape, after, before, collectors, site_on
 from servers.bullmq import NEWEST_5, BullMQ
 from servers.heartbeats import beat
 from servers.process import wait_for
-from servers.redis import RedisServer
+from servers.redis import LOOPBACK, RedisServer
+from servers.redis_cluster import RedisCluster
 from supercheck_exporter.collectors import TABLE
-
-from golden.tape import PATH, Tape, after, before, collectors, site_on
 
 HOUR_MS = 3_600_000
 ODD = 'say "hi" \\ größe\nsecond line'
@@ -98,10 +99,24 @@ def scenario(server: RedisServer, bullmq: BullMQ) -> None:
     wait_until(moment_ms / 1000 + 2.5)
 
 
-def main() -> None:
-    """Record and save."""
+MACHINE = (
+    b"executable", b"config_file", b"os:", b"arch_bits", b"gcc_version", b"process_id", b"run_id", b"tcp_port",
+    b"redis_git", b"redis_build_id", b"multiplexing_api", b"monotonic_clock", b"total_system_memory",
+)  # fmt: skip
+"""What INFO tells of the machine that recorded it, and nobody reads."""
+
+
+def _shorten_info(tape: Tape) -> None:
+    for answer in tape.answers.values():
+        for index, text in enumerate(answer):
+            if isinstance(text, bytes) and text.startswith(b"# Server"):
+                answer[index] = b"\r\n".join(line for line in text.splitlines() if not line.startswith(MACHINE))
+
+
+def record_single() -> Tape:
+    """Every collector on one server, as most sites have it."""
     tape = Tape()
-    with RedisServer() as server:
+    with RedisServer("--maxmemory", "256mb", "--maxmemory-policy", "noeviction") as server:
         tape.env = {"REDIS_HOST": "redis"} | SETTINGS
         site = site_on(tape, server.exporter_env() | SETTINGS, record=True)
         bullmq = BullMQ(NEWEST_5, server.bullmq_connection()).start()
@@ -113,11 +128,45 @@ def main() -> None:
             after(site)
             for collector in collectors(site, dict(TABLE)).values():
                 list(collector.collect())
+                collector.stop()
         finally:
             bullmq.stop()
             site.redis.close()
-    tape.save()
-    print(f"{PATH.name}: {sum(map(len, tape.answers.values()))} answers")
+    _shorten_info(tape)
+    return tape
+
+
+def record_cluster() -> Tape:
+    """What the redis collector says of three masters and three replicas."""
+    tape = Tape()
+    with RedisCluster() as cluster:
+        env = cluster.exporter_env()
+        site = site_on(tape, env, record=True)
+        tape.versions = {"redis": str(cluster.nodes[0].client().info("server")["redis_version"])}
+        tape.now = time.time()
+        collector = collectors(site, dict(TABLE))["redis"]
+        list(collector.collect())
+        collector.stop()
+        site.redis.close()
+        ports = {node.port: 7001 + index for index, node in enumerate(cluster.nodes)}
+        buses = {node.bus_port: 17001 + index for index, node in enumerate(cluster.nodes)}
+    _shorten_info(tape)
+    tape.save(CLUSTER)
+    text = CLUSTER.read_text()
+    for old, new in (ports | buses).items():
+        text = re.sub(rf"\b{old}\b", str(new), text)
+    CLUSTER.write_text(text)
+    tape = Tape.read(CLUSTER)
+    tape.env = {"REDIS_HOST": LOOPBACK, "REDIS_PORT": str(ports[int(env["REDIS_PORT"])]), "REDIS_CLUSTER": "true"}
+    return tape
+
+
+def main() -> None:
+    """Record and save both."""
+    for path, record in ((SINGLE, record_single), (CLUSTER, record_cluster)):
+        tape = record()
+        tape.save(path)
+        print(f"{path.name}: {sum(map(len, tape.answers.values()))} answers")
 
 
 if __name__ == "__main__":

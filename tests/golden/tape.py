@@ -1,8 +1,9 @@
 """Raw answers of a real Redis, recorded once and played back: the golden files' input.
 
 What is recorded is what passes between the exporter and redis-py, per client and command, in order.
-Normalised is one thing only: the exporter's idea of *now* stands still (``tape.now``), so that ages are
-the same each time; host and port are those of the settings with which it is played.
+Normalised are two things: the exporter's idea of *now* stands still (``tape.now``), so that ages are the same
+each time, and the ports of a cluster's nodes are made 7001, 7002 ... in all texts (record.py). A single server's
+host and port are those of the settings with which it is played.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from supercheck_exporter.followers import Follower
 from supercheck_exporter.site import Site
 from supercheck_exporter.sources.redis import Client, RedisSource
 
-PATH = Path(__file__).parent / "answers.json"
+SINGLE = Path(__file__).parent / "answers.json"
+CLUSTER = Path(__file__).parent / "answers_cluster.json"
 READS_AFTER = 6
 """Reads of the events streams after the scenario; each is short, so that the last ones find nothing."""
 
@@ -43,16 +45,16 @@ class Tape:
         answer = self.answers[_key(purpose, words)].popleft()
         return ResponseError(answer["error"]) if isinstance(answer, dict) else answer
 
-    def save(self) -> None:
+    def save(self, path: Path) -> None:
         """Write the file."""
         answers = {key: [_plain(answer) for answer in found] for key, found in self.answers.items()}
         facts = {"versions": self.versions, "env": self.env, "now": self.now, "answers": answers}
-        PATH.write_text(json.dumps(facts, indent=1, ensure_ascii=True) + "\n")
+        path.write_text(json.dumps(facts, indent=1, ensure_ascii=True) + "\n")
 
     @classmethod
-    def read(cls) -> Tape:
+    def read(cls, path: Path) -> Tape:
         """Read the file."""
-        facts = json.loads(PATH.read_text())
+        facts = json.loads(path.read_text())
         tape = cls()
         tape.versions, tape.env, tape.now = facts["versions"], facts["env"], facts["now"]
         tape.answers = {key: deque(_raw(answer) for answer in found) for key, found in facts["answers"].items()}
@@ -133,10 +135,11 @@ class TapedSource(RedisSource):
         self._taped: dict[str, TapedClient] = {}
 
     def client(self, host: str, port: int, purpose: str) -> Client:
-        if purpose not in self._taped:
+        name = f"{purpose} {host}:{port}" if self.cluster else purpose
+        if name not in self._taped:
             real = super().client(host, port, purpose) if self.record else None
-            self._taped[purpose] = TapedClient(self.tape, purpose, real)
-        return self._taped[purpose]
+            self._taped[name] = TapedClient(self.tape, name, real)
+        return self._taped[name]
 
     def now(self) -> float:
         return self.tape.now

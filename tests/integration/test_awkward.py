@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from servers.bullmq import NEWEST, BullMQ
@@ -39,7 +37,7 @@ def emptied(redis_server: RedisServer) -> RedisServer:
 
 
 @pytest.fixture(scope="module")
-def strange() -> Iterator[Samples]:
+def strange() -> Samples:
     """A scrape of queues with every strange name: each has 2 completed and 3 waiting jobs and a worker."""
     with RedisServer() as server, BullMQ(NEWEST, server.bullmq_connection()) as bullmq:
         queues = [bullmq.queue(name) for name in NAMES.values()]
@@ -57,9 +55,10 @@ def strange() -> Iterator[Samples]:
                 exporter.wait_value(1, "supercheck_queue_consumers", queue=queue.name)
             assert exporter.get("/").status_code == 200
             samples = exporter.scrape()
-    yield samples
+    return samples
 
 
+@pytest.mark.promise("awkward input")
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_strange_queue_name(strange: Samples, name: str) -> None:
     assert strange.value("supercheck_queue_backlog_jobs", queue=name) == 3
@@ -81,8 +80,8 @@ def test_a_page_with_strange_names_parses(strange: Samples) -> None:
 def test_a_queue_name_that_is_no_text(emptied: RedisServer) -> None:
     """Redis keys are bytes; a label is text."""
     client = emptied.client()
-    client.hset(b"bull:\xff\xfe:meta", "version", "bullmq:5.77.6")  # type: ignore[arg-type]
-    client.rpush(b"bull:\xff\xfe:wait", "1", "2")  # type: ignore[arg-type]
+    client.hset(b"bull:\xff\xfe:meta", "version", "bullmq:5.77.6")
+    client.rpush(b"bull:\xff\xfe:wait", "1", "2")
     with Exporter(emptied.exporter_env()) as exporter:
         wait_for(lambda: exporter.scrape().values("supercheck_queue_backlog_jobs", by="queue"), 10.0, "queues")
         name = r"\xff\xfe"
@@ -132,6 +131,7 @@ def test_a_prefix_that_begins_another(emptied: RedisServer, bullmq_newest: BullM
     assert not {name for name in queues if "theirs" in name or "own" in name}
 
 
+@pytest.mark.promise("awkward input")
 def test_500_queues(emptied: RedisServer) -> None:
     pipe = emptied.client().pipeline(transaction=False)
     for number in range(500):
@@ -160,6 +160,7 @@ def test_more_queues_than_the_limit_are_said_to_be_left_out(emptied: RedisServer
     assert "playwright-global" in queues, "a configured queue is never left out"
 
 
+@pytest.mark.promise("awkward input")
 def test_foreign_keys_that_look_like_queues(emptied: RedisServer, bullmq_newest: BullMQ) -> None:
     """Keys of other programs cost no series and no collector."""
     client = emptied.client()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
@@ -39,16 +40,23 @@ def wait_healthy(exporter: Exporter) -> Samples:
 
     def well() -> Samples | None:
         samples = exporter.scrape()
+        last[:] = [samples]
         return samples if healthy(samples) else None
 
-    found = wait_for(well, RETRIES_SECONDS, "every collector works")
+    last = list[Samples]()
+    try:
+        found = wait_for(well, RETRIES_SECONDS, "every collector works")
+    except AssertionError as error:
+        success = last[0].values("supercheck_scrape_collector_success", by="collector")
+        raise AssertionError(f"{error}: {success}; log: {exporter.log_tail()}") from None
     assert found is not None
     return found
 
 
 @pytest.fixture
 def whole(redis_cluster: RedisCluster) -> RedisCluster:
-    """The cluster, emptied and with every master in place."""
+    """The cluster, emptied."""
+    redis_cluster.settle()
     for pair in redis_cluster.pairs:
         pair.master.client().flushall()
     return redis_cluster
@@ -76,7 +84,8 @@ def test_counts_and_times_on_a_cluster(whole: RedisCluster, version: str) -> Non
         truth = attempts(node.client(), queue)
         waits = samples.histogram("supercheck_queue_job_wait_seconds", queue=queue.name)
         assert waits is not None
-        assert (waits.count, waits.total) == (200, pytest.approx(sum(truth.waits)))
+        assert waits.count == 200
+        assert waits.total == pytest.approx(sum(truth.waits))
 
 
 @pytest.fixture
@@ -136,17 +145,26 @@ def _reads(pair: Pair) -> int:
 def test_heartbeats_are_found_on_every_node(whole: RedisCluster) -> None:
     with whole.client() as client:
         for number in range(12):
-            beat(client, f"host-{number}-1")  # type: ignore[arg-type]  # has the one method that it needs
+            beat(client, f"host-{number}-1")
     with start_exporter(whole, "k6-global") as exporter:
         exporter.wait_value(12, "supercheck_workers", location="local")
 
 
-def test_consumers_are_counted_over_all_nodes(whole: RedisCluster) -> None:
+def test_a_worker_connected_to_many_nodes_is_one_consumer(whole: RedisCluster) -> None:
+    """ioredis gives the worker's name to its connection on every node that it talks to."""
     with start_bullmq(whole, NEWEST) as bullmq:
         worker = bullmq.queue("monitor-scheduler").worker()
+        wait_for(lambda: named_connections(whole, "monitor-scheduler") > 1, 20.0, "it is known to two masters")
         with start_exporter(whole, "monitor-scheduler") as exporter:
             exporter.wait_value(1, "supercheck_queue_consumers", queue="monitor-scheduler")
         worker.stop()
+
+
+def named_connections(cluster: RedisCluster, queue: str) -> int:
+    """Connections on the masters that bear the name of the queue's workers."""
+    name = "{bull}:" + base64.b64encode(queue.encode()).decode()
+    masters = [pair.master.client() for pair in cluster.pairs]
+    return sum(each["name"] == name for master in masters for each in master.client_list())
 
 
 def test_every_node_is_up_with_its_role(whole: RedisCluster) -> None:

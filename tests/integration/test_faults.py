@@ -63,6 +63,7 @@ def wait_well(exporter: Exporter) -> Samples:
 # -- frozen ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("recovers by itself")
 def test_a_frozen_redis_is_down_and_well_again(server: RedisServer, exporter: Exporter) -> None:
     server.freeze()
     check_down(exporter.scrape(deadline=DEADLINE))
@@ -71,6 +72,7 @@ def test_a_frozen_redis_is_down_and_well_again(server: RedisServer, exporter: Ex
     assert samples.value("supercheck_queue_backlog_jobs", queue=QUEUE) == 0
 
 
+@pytest.mark.promise("frozen source")
 def test_the_page_of_a_frozen_redis_keeps_a_deadline_shorter_than_its_reads(server: RedisServer) -> None:
     with Exporter(server.exporter_env() | {"REDIS_TIMEOUT_SECONDS": "20"}) as exporter:
         exporter.wait_follows()
@@ -99,6 +101,7 @@ def test_scrapes_of_a_frozen_redis_at_once_all_answer(server: RedisServer, expor
     wait_well(exporter)
 
 
+@pytest.mark.promise("recovers by itself")
 def test_100_scrapes_of_a_frozen_redis_pile_nothing_up(server: RedisServer, exporter: Exporter) -> None:
     """And what the follower has counted goes absent once it is older than a minute."""
     server.freeze()
@@ -160,6 +163,7 @@ def test_a_killed_redis_is_down_and_its_successor_read(server: RedisServer, expo
     assert samples.value("supercheck_queue_backlog_jobs", queue=QUEUE) == 0, "it came back empty"
 
 
+@pytest.mark.promise("recovers by itself")
 def test_100_scrapes_of_a_killed_redis_pile_nothing_up(server: RedisServer, exporter: Exporter) -> None:
     server.kill()
     threads, descriptors = after_some_scrapes(exporter)
@@ -268,7 +272,7 @@ def test_a_password_from_a_file(tmp_path_factory: pytest.TempPathFactory) -> Non
 def test_a_password_that_changes_under_a_running_exporter(server: RedisServer, exporter: Exporter) -> None:
     client = server.client()
     client.config_set("requirepass", "a-new-one")
-    client.execute_command("CLIENT KILL TYPE normal SKIPME yes")  # type: ignore[no-untyped-call]
+    client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
     wait_for(lambda: success(exporter.scrape())["queues"] == 0, 10.0, "it is refused")
     check_down(exporter.scrape())
     client.config_set("requirepass", "")

@@ -58,6 +58,7 @@ def test_an_untouched_queue_counts_zero(exporter: Exporter, queue_name: str) -> 
         assert samples.value(f"supercheck_queue_{name}_timestamp_seconds", queue=queue_name) is None
 
 
+@pytest.mark.promise("exact totals")
 def test_2000_jobs_that_are_removed_at_once_are_counted_and_timed(
     exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str
 ) -> None:
@@ -269,6 +270,7 @@ def test_removed_and_drained_jobs_leave_the_totals_alone(
 # -- the exporter restarts -------------------------------------------------------------------------
 
 
+@pytest.mark.promise("restart in the middle")
 def test_an_exporter_restart_in_the_middle(redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     """What began before the start is timed in full; what ended before it is not counted again."""
     queue = bullmq.queue(queue_name)
@@ -326,10 +328,10 @@ def entries_added(server: RedisServer, queue: Queue) -> int:
 
 
 def test_entries_trimmed_before_they_were_read_are_counted(
-    redis_server: RedisServer, bullmq: BullMQ, queue_name: str
+    redis_server: RedisServer, bullmq_newest: BullMQ, queue_name: str
 ) -> None:
-    queue = bullmq.queue(queue_name)
-    client, key = redis_server.client(), f"{bullmq.prefix}:{queue_name}:events"
+    queue = bullmq_newest.queue(queue_name)
+    client, key = redis_server.client(), queue.base + "events"
     with Exporter(redis_server.exporter_env() | {"BULLMQ_QUEUES": queue.name}) as exporter:
         exporter.wait_follows()
         queue.add_many(10)

@@ -43,6 +43,7 @@ def test_an_untouched_queue_reads_zero(exporter: Exporter, queue_name: str) -> N
         assert samples.value(f"supercheck_queue_{name}", queue=queue_name) == 0.0
 
 
+@pytest.mark.promise("both bullmq majors")
 def test_jobs_by_state(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     queue.add_many(2, attempts=1)
@@ -128,6 +129,7 @@ def test_the_default_capacity_is_supercheck_s(exporter: Exporter, queue_name: st
 # -- pauses ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("both bullmq majors")
 def test_a_paused_queue_keeps_its_backlog(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
     """BullMQ 5 renames `wait` to `paused`, BullMQ 6 keeps it: 50 jobs are 50 jobs in both."""
     queue = bullmq.queue(queue_name)
@@ -301,6 +303,7 @@ def test_a_retry_waits_from_when_it_was_ready_again(
     check_oldest_ready(exporter, redis_server, queue, since)
 
 
+@pytest.mark.promise("unknown is absent")
 def test_a_retry_after_a_cold_start_has_no_known_age(
     redis_server: RedisServer, bullmq: BullMQ, queue_name: str
 ) -> None:

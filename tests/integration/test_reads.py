@@ -15,7 +15,8 @@ from servers.truth import now
 
 # Redis's documentation gives these O(1), or O(log n + m) where the exporter asks for m = 1.
 CHEAP = {
-    "exists", "get", "getrange", "hget", "hmget", "lindex", "llen", "pttl", "scard", "strlen", "ttl", "type",
+    "config|get", "exists", "get", "getrange", "hget", "hmget", "lindex", "llen", "pttl", "scard", "strlen",
+    "ttl", "type",
     "zcard", "zcount", "zrange", "zrangebyscore",
     "ping", "info", "time", "hello", "auth", "client|setinfo", "client|setname",
     "cluster|shards", "cluster|slots", "cluster|nodes", "cluster|info", "role",
@@ -23,7 +24,17 @@ CHEAP = {
 # Only off the scrape path: they cost what there is to walk or to follow.
 BACKGROUND = {"scan", "sscan", "xread", "xrange", "xrevrange", "xinfo|stream", "client|list", "scard", "exists"}
 LISTED_COMMANDS = ["+ping", "+hello", "+auth", "+info", "+time", "+role", "+client|setname"]
-LISTED_COMMANDS += ["+client|list", "+exists", "+get", "+getrange", "+hmget", "+lindex", "+llen", "+pttl"]
+LISTED_COMMANDS += [
+    "+client|list",
+    "+config|get",
+    "+exists",
+    "+get",
+    "+getrange",
+    "+hmget",
+    "+lindex",
+    "+llen",
+    "+pttl",
+]
 LISTED_COMMANDS += ["+scard", "+scan", "+sscan", "+type", "+xinfo|stream", "+xread", "+xrange", "+xrevrange"]
 LISTED_COMMANDS += ["+zcard", "+zcount", "+zrange", "+zrangebyscore"]
 ROUND_TRIPS = 3
@@ -163,7 +174,11 @@ def test_nothing_is_written(busy_redis: RedisServer) -> None:
             exporter.scrape()
         calls = set(busy_redis.command_calls())
     assert {"llen", "zcard", "hmget", "xread", "scan"} <= calls
-    for category, allowed in (("write", set()), ("scripting", set()), ("dangerous", {"info", "client|list", "role"})):
+    for category, allowed in (
+        ("write", set()),
+        ("scripting", set()),
+        ("dangerous", {"info", "client|list", "config|get", "role"}),
+    ):
         members = {str(name) for name in client.acl_cat(category)}
         assert calls & members <= allowed | {"config|resetstat", "keys"}, category
     after_keys = {key: client.dump(key) for key in client.keys("*")}
@@ -179,7 +194,7 @@ def read_only_user(*without: str) -> str:
 def scrape_as(server: RedisServer, rule: str, family: str) -> Samples:
     """Scrape with a user of these rights, once a family is there."""
     client = server.client()
-    client.execute_command("ACL", "SETUSER", "monitor", "reset", *rule.split()[1:])  # type: ignore[no-untyped-call]
+    client.execute_command("ACL", "SETUSER", "monitor", "reset", *rule.split()[1:])
     env = {"REDIS_USERNAME": "monitor", "REDIS_PASSWORD": "monitor-password"}
     with Exporter(server.exporter_env() | env) as exporter:
         exporter.wait_follows()

@@ -259,6 +259,7 @@ def test_info_is_not_sent_and_an_unknown_severity_is_read(running: Running) -> N
     assert running.sinks.messages("pagerduty", text="OwnRule") == []
 
 
+@pytest.mark.promise("no wide silence")
 def test_a_critical_silences_its_own_queue_and_no_other(running: Running) -> None:
     running.fire("CriticalOfA", "critical", "queue", queue="inhibit-a")
     running.sinks.wait_message("pagerduty", "firing", "CriticalOfA")
@@ -286,6 +287,7 @@ def test_a_failed_collector_silences_only_what_it_feeds(running: Running) -> Non
     assert running.sinks.messages(text="QueueJobsStalled") == []
 
 
+@pytest.mark.promise("silenced is silent")
 def test_a_silenced_alert_is_not_sent(running: Running) -> None:
     running.alertmanager.silence(alertname="Silenced", queue="quiet")
     running.fire("Silenced", "critical", "queue", queue="quiet")
@@ -296,6 +298,7 @@ def test_a_silenced_alert_is_not_sent(running: Running) -> None:
     assert running.sinks.messages(text="Silenced (queue quiet)") == []
 
 
+@pytest.mark.promise("secrets stay in files")
 def test_the_secrets_are_nowhere_to_be_read(running: Running) -> None:
     status = running.alertmanager.get("/api/v2/status")["config"]["original"]
     for secret in (ROUTING_KEY, "123456:secret", "/services/T00"):
@@ -304,6 +307,7 @@ def test_the_secrets_are_nowhere_to_be_read(running: Running) -> None:
         assert not any(secret in str(message) for message in running.sinks.messages())
 
 
+@pytest.mark.promise("nobody is paged is said")
 def test_with_nothing_set_it_starts_and_its_page_says_so(tmp_path: Path) -> None:
     render(tmp_path, {})
     with Alertmanager(tmp_path / "alertmanager/alertmanager.yml") as alertmanager:

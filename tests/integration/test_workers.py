@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import redis
 from servers.bullmq import BullMQ
 from servers.exporter import Exporter, Samples
 from servers.heartbeats import KEY_PREFIX, beat
-from servers.redis import RedisServer
+from servers.redis import Client, RedisServer
 from servers.truth import now
 
 SERVING = "supercheck_workers_serving"
@@ -16,7 +15,7 @@ WORKERS = "supercheck_workers"
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
+def client(redis_server: RedisServer) -> Client:
     """The file's Redis, emptied."""
     redis_server.client().flushdb()
     return redis_server.client()
@@ -25,10 +24,10 @@ def client(redis_server: RedisServer) -> redis.Redis:
 def scrape_when(server: RedisServer, value: float | None, name: str, **labels: str) -> Samples:
     """Start an exporter on what stands in Redis, and scrape it once a series has this value."""
     with Exporter(server.exporter_env()) as exporter:
-        return exporter.wait_value(value, name, **labels)
+        return exporter.wait_value(value, name, 15.0, **labels)
 
 
-def test_workers_by_location(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_workers_by_location(redis_server: RedisServer, client: Client) -> None:
     beat(client, "host-a-1")
     beat(client, "host-b-1")
     beat(client, "host-c-17", "eu-west")
@@ -36,13 +35,13 @@ def test_workers_by_location(redis_server: RedisServer, client: redis.Redis) -> 
     assert samples.values(WORKERS, by="location") == {"local": 2, "eu-west": 1}
 
 
-def test_a_location_with_queues_and_no_worker_has_none(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_a_location_with_queues_and_no_worker_has_none(redis_server: RedisServer, client: Client) -> None:
     beat(client, "host-a-1", "eu-west")
     samples = scrape_when(redis_server, 1, WORKERS, location="eu-west")
     assert samples.value(WORKERS, location="local") == 0
 
 
-def test_serving_is_what_the_heartbeats_list(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_serving_is_what_the_heartbeats_list(redis_server: RedisServer, client: Client) -> None:
     """A new worker's first heartbeat lists only playwright-global."""
     beat(client, "host-a-1")
     beat(client, "host-b-1", queues=["playwright-global"])
@@ -53,13 +52,13 @@ def test_serving_is_what_the_heartbeats_list(redis_server: RedisServer, client: 
     assert samples.value("supercheck_queue_slots", queue="monitor-local") == 1
 
 
-def test_without_heartbeats_nothing_serves(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_without_heartbeats_nothing_serves(redis_server: RedisServer, client: Client) -> None:
     samples = scrape_when(redis_server, 0, SERVING, queue="playwright-global")
     assert samples.value("supercheck_queue_slots", queue="playwright-global") == 0
     assert samples.value(WORKERS, location="local") == 0
 
 
-def test_slots_follow_the_concurrency_setting(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_slots_follow_the_concurrency_setting(redis_server: RedisServer, client: Client) -> None:
     beat(client, "host-a-1")
     env = redis_server.exporter_env() | {"QUEUE_CONCURRENCY": "playwright-global=3"}
     with Exporter(env) as exporter:
@@ -67,7 +66,7 @@ def test_slots_follow_the_concurrency_setting(redis_server: RedisServer, client:
     assert samples.value("supercheck_queue_slots", queue="k6-global") == 1
 
 
-def test_moments_of_a_worker(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_moments_of_a_worker(redis_server: RedisServer, client: Client) -> None:
     last = now(client) - 12
     beat(client, "host-a-1", started=last - 3600, last=last)
     samples = scrape_when(redis_server, 1, WORKERS, location="local")
@@ -81,7 +80,7 @@ def test_moments_of_a_worker(redis_server: RedisServer, client: redis.Redis) -> 
     }  # fmt: skip
 
 
-def test_a_worker_whose_heartbeat_expired_is_gone(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_a_worker_whose_heartbeat_expired_is_gone(redis_server: RedisServer, client: Client) -> None:
     beat(client, "host-a-1")
     beat(client, "host-b-1")
     with Exporter(redis_server.exporter_env()) as exporter:
@@ -94,9 +93,7 @@ def test_a_worker_whose_heartbeat_expired_is_gone(redis_server: RedisServer, cli
         assert samples.value(SERVING, queue="k6-global") == 1
 
 
-def test_the_app_s_queues_are_served_by_connections(
-    redis_server: RedisServer, client: redis.Redis, bullmq: BullMQ
-) -> None:
+def test_the_app_s_queues_are_served_by_connections(redis_server: RedisServer, client: Client, bullmq: BullMQ) -> None:
     """The app sends no heartbeat; its workers are found in CLIENT LIST, and each runs five jobs at once."""
     workers = [bullmq.queue("monitor-scheduler").worker(concurrency=5) for _ in range(2)]
     # a heartbeat that names the queue changes nothing: only the app serves it
@@ -115,7 +112,7 @@ def test_the_app_s_queues_are_served_by_connections(
     ("backlog", "wanted"), [(0, 1), (9, 1), (10, 3), (50, 3), (51, 10)], ids=lambda value: str(value)
 )
 def test_workers_wanted_by_backlog(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ, backlog: int, wanted: int
+    redis_server: RedisServer, client: Client, bullmq_newest: BullMQ, backlog: int, wanted: int
 ) -> None:
     for number in range(3):
         beat(client, f"host-{number}-1")
@@ -126,7 +123,7 @@ def test_workers_wanted_by_backlog(
 
 
 def test_workers_wanted_never_below_the_busy_ones(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ
+    redis_server: RedisServer, client: Client, bullmq_newest: BullMQ
 ) -> None:
     for number in range(4):
         beat(client, f"host-{number}-1")
@@ -138,7 +135,7 @@ def test_workers_wanted_never_below_the_busy_ones(
     worker.stop(force=True)
 
 
-def test_old_jobs_want_more_workers(redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ) -> None:
+def test_old_jobs_want_more_workers(redis_server: RedisServer, client: Client, bullmq_newest: BullMQ) -> None:
     """Between the bounds the number is held, unless the oldest ready job is over 5 minutes."""
     for number in range(2):
         beat(client, f"host-{number}-1")
@@ -149,7 +146,7 @@ def test_old_jobs_want_more_workers(redis_server: RedisServer, client: redis.Red
 
 
 def test_the_busiest_queue_of_a_location_decides(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ
+    redis_server: RedisServer, client: Client, bullmq_newest: BullMQ
 ) -> None:
     beat(client, "host-a-1")
     beat(client, "host-b-1", "eu-west")
@@ -158,7 +155,7 @@ def test_the_busiest_queue_of_a_location_decides(
     assert samples.value(DESIRED, location="local") == 1
 
 
-def test_the_bounds_are_settings(redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ) -> None:
+def test_the_bounds_are_settings(redis_server: RedisServer, client: Client, bullmq_newest: BullMQ) -> None:
     beat(client, "host-a-1")
     bullmq_newest.queue("playwright-global").add_many(6)
     env = redis_server.exporter_env() | {"WORKERS_SCALE_UP_ABOVE": "5", "WORKERS_MAX": "4"}
@@ -168,7 +165,7 @@ def test_the_bounds_are_settings(redis_server: RedisServer, client: redis.Redis,
 
 
 def test_workers_wanted_is_absent_while_the_age_is_unknown(
-    redis_server: RedisServer, client: redis.Redis, bullmq_newest: BullMQ
+    redis_server: RedisServer, client: Client, bullmq_newest: BullMQ
 ) -> None:
     """An autoscaler that reads missing as 0 would scale in."""
     beat(client, "host-a-1")
@@ -197,10 +194,9 @@ MALFORMED: dict[str, bytes] = {
 }
 
 
+@pytest.mark.promise("awkward input")
 @pytest.mark.parametrize("payload", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_heartbeat_costs_itself_only(
-    redis_server: RedisServer, client: redis.Redis, payload: bytes
-) -> None:
+def test_a_malformed_heartbeat_costs_itself_only(redis_server: RedisServer, client: Client, payload: bytes) -> None:
     beat(client, "healthy-1")
     client.set(KEY_PREFIX + "broken-2", payload, ex=60)
     samples = scrape_when(redis_server, 1, WORKERS, location="local")
@@ -208,14 +204,14 @@ def test_a_malformed_heartbeat_costs_itself_only(
     assert samples.values(SERVING, by="queue")["playwright-global"] == 1
 
 
-def test_a_heartbeat_of_another_type_costs_itself_only(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_a_heartbeat_of_another_type_costs_itself_only(redis_server: RedisServer, client: Client) -> None:
     beat(client, "healthy-1")
     client.hset(KEY_PREFIX + "broken-2", "location", "local")
     samples = scrape_when(redis_server, 1, WORKERS, location="local")
     assert samples.value("supercheck_scrape_collector_success", collector="workers") == 1
 
 
-def test_a_heartbeat_with_unreadable_moments_is_a_worker(redis_server: RedisServer, client: redis.Redis) -> None:
+def test_a_heartbeat_with_unreadable_moments_is_a_worker(redis_server: RedisServer, client: Client) -> None:
     client.set(
         KEY_PREFIX + "odd-1",
         '{"location": "local", "queues": ["k6-global", 5, null], "startedAt": 12, "lastHeartbeat": "soon"}',

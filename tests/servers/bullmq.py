@@ -38,6 +38,7 @@ class BullMQ(Server):
         self.prefix = prefix
         self._settings = {"module": VERSIONS[version], "prefix": prefix, "connection": connection}
         self._ids = itertools.count(1)
+        self.worker_numbers = itertools.count(1)
         self._buffer = b""
 
     @property
@@ -112,7 +113,6 @@ class Queue:
         self.bullmq = bullmq
         self.name = name
         self.base = f"{bullmq.prefix}:{name}:"
-        self._workers = itertools.count(1)
 
     def add(self, data: object = None, job_name: str = "job", **options: Any) -> dict[str, Any]:
         """Add one job; return its numbers (id, timestamp in ms, delay, priority, ...)."""
@@ -156,7 +156,7 @@ class Queue:
 
         `options` are BullMQ's WorkerOptions (concurrency, name, limiter, lockDuration, stalledInterval, ...).
         """
-        identifier = f"{self.name}#{next(self._workers)}"
+        identifier = f"{self.name}#{next(self.bullmq.worker_numbers)}"
         behaviour = {"kind": kind, "message": message, "value": value, "times": times, "ms": ms}
         self.bullmq.call("startWorker", worker=identifier, queue=self.name, behaviour=behaviour, options=options)
         return Worker(self.bullmq, identifier)

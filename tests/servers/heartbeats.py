@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import redis
+from servers.redis import Client
 
 KEY_PREFIX = "supercheck:worker-heartbeat:"
 TTL_SECONDS = 60
@@ -23,7 +23,7 @@ def iso(unix: float) -> str:
 
 
 def beat(
-    client: redis.Redis,
+    client: Client,
     worker: str,
     location: str = "local",
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 import trustme
@@ -12,6 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from servers.process import Server, ServerError, free_port, require_program
+
+Client = Any
+"""redis.Redis that answers text; its own types are for every protocol at once, which says nothing here."""
 
 LOOPBACK = "127.0.0.1"
 CLIENT_TIMEOUT_SECONDS = 5.0
@@ -60,7 +64,7 @@ class RedisServer(Server):
         if tls is not None:
             self.ca_path, *pair = tls.write(self.directory)
             self._certificate = (pair[0], pair[1])
-        self._client: redis.Redis | None = None
+        self._client: Client = None
 
     @property
     def address(self) -> str:
@@ -89,13 +93,13 @@ class RedisServer(Server):
         except redis.ConnectionError:
             return False
 
-    def client(self) -> redis.Redis:
+    def client(self) -> Client:
         """The administrator's client, decoded to text; the same one each time, closed by `stop()`."""
         if self._client is None:
             self._client = self.connect()
         return self._client
 
-    def connect(self, username: str | None = None, password: str | None = None) -> redis.Redis:
+    def connect(self, username: str | None = None, password: str | None = None) -> Client:
         """A new client; the caller closes it."""
         return redis.Redis(
             host=LOOPBACK,

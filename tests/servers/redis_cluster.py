@@ -9,7 +9,7 @@ from typing import Any, Self
 import redis
 
 from servers.process import free_port, wait_for
-from servers.redis import LOOPBACK, RedisServer
+from servers.redis import LOOPBACK, Client, RedisServer
 
 MASTERS = 3
 SLOTS = 16384
@@ -29,7 +29,7 @@ class ClusterNode(RedisServer):
 
     def run(self, *words: object) -> Any:
         """Send a command as it stands and return its answer."""
-        return self.client().execute_command(*words)  # type: ignore[no-untyped-call]
+        return self.client().execute_command(*words)
 
     def node_id(self) -> str:
         """Its id within the cluster."""
@@ -111,6 +111,13 @@ class RedisCluster:
         roles = [node.run("ROLE") for node in running]
         return all(role[0] != "slave" or role[3] == "connected" for role in roles)
 
+    def settle(self) -> None:
+        """Wait until the cluster is whole, and note who is master by now: a freeze may have made a failover."""
+        self.wait_healthy()
+        for pair in self.pairs:
+            if pair.master.role() != "master":
+                pair.swap()
+
     def pair_of(self, key: str) -> Pair:
         """The pair that holds a key's slot (by the slots given at the start)."""
         slot = int(self.nodes[0].run("CLUSTER KEYSLOT", key))
@@ -154,7 +161,7 @@ class RedisCluster:
         """The same for BullMQ's harness."""
         return {"cluster": [{"host": LOOPBACK, "port": node.port} for node in self.nodes]}
 
-    def client(self) -> redis.RedisCluster:
+    def client(self) -> Client:
         """A new client that follows redirections; the caller closes it."""
         return redis.RedisCluster(host=LOOPBACK, port=self.nodes[0].port, decode_responses=True)
 

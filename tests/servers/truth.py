@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import redis
-
 from servers.bullmq import Queue
+from servers.redis import Client
 
 TOLERANCE_SECONDS = 0.25
 """BullMQ stamps a job by Node's clock, and an instant before Redis's clock stamps its event."""
 
 
-def now(client: redis.Redis) -> float:
+def now(client: Client) -> float:
     """Redis's clock in Unix seconds."""
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
@@ -34,7 +33,7 @@ class Between:
 
 
 @contextmanager
-def ages_between(client: redis.Redis) -> Iterator[Between]:
+def ages_between(client: Client) -> Iterator[Between]:
     """Note Redis's clock around a scrape, to check the ages on it afterwards."""
     times = Between()
     times.before = now(client)
@@ -52,7 +51,7 @@ class Attempts:
     last_finished: float = 0.0
 
 
-def attempts(client: redis.Redis, queue: Queue) -> Attempts:
+def attempts(client: Client, queue: Queue) -> Attempts:
     """Pair the entries of the whole stream, job by job: ready -> started -> ended."""
     result = Attempts()
     ready = dict[str, int]()

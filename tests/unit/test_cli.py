@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import sys
 
@@ -10,18 +12,23 @@ import pytest
 from supercheck_exporter import __version__, cli
 from supercheck_exporter.catalogue import catalogue, markdown
 from supercheck_exporter.collectors import TABLE
+from supercheck_exporter.config import Settings
 
 CANARY = "canary-91d0"
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start each test with an empty environment."""
-    monkeypatch.setattr(cli.os, "environ", {})
+    """Start each test without any setting of the exporter."""
+    ours = {name.upper() for name in Settings.model_fields}
+    for name in list(os.environ):
+        if name.removesuffix("_FILE") in ours or name.startswith(("THRESHOLD_", "ALERT_")):
+            monkeypatch.delenv(name)
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **env: str) -> None:
-    monkeypatch.setattr(cli.os, "environ", env)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
 
 
 def exits(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -89,7 +96,7 @@ def test_an_address(monkeypatch: pytest.MonkeyPatch, text: str, address: tuple[s
     found: list[object] = []
     monkeypatch.setattr(cli, "serve", lambda *args: found.append(args[2]))
     monkeypatch.setattr(cli, "start_logging", lambda _: None)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert cli.main(["serve", "--listen", text]) == 0
     assert found == [address]
 
@@ -106,7 +113,7 @@ def test_no_address(capsys: pytest.CaptureFixture[str], text: str) -> None:
 def test_an_address_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     settings(monkeypatch, REDIS_HOST="127.0.0.1")
     monkeypatch.setattr(cli, "start_logging", lambda _: None)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, _, err = exits(capsys, "serve", "--listen", f"127.0.0.1:{port}")
@@ -124,6 +131,7 @@ def test_without_a_source(capsys: pytest.CaptureFixture[str], command: str) -> N
     assert "ok" not in out
 
 
+@pytest.mark.promise("settings are checked")
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_every_bad_setting_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str

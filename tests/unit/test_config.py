@@ -171,6 +171,7 @@ BAD = [
 ]
 
 
+@pytest.mark.promise("settings are checked")
 @pytest.mark.parametrize(("variable", "text"), BAD, ids=[f"{name}={text}" for name, text in BAD])
 def test_a_bad_value_names_the_variable_and_what_was_read_and_what_is_allowed(variable: str, text: str) -> None:
     allowed = Settings.model_fields[variable.lower()].json_schema_extra
@@ -188,6 +189,7 @@ def test_every_setting_says_what_it_is_and_what_is_allowed() -> None:
         assert field.json_schema_extra["allowed"]
 
 
+@pytest.mark.promise("settings are checked")
 def test_all_problems_at_once(tmp_path: Path) -> None:
     problems = problems_of(
         {

@@ -6,12 +6,12 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.utils import floatToGoString
 from supercheck_exporter import exposition
 from supercheck_exporter.core import DURATION, SUCCESS, HistogramValue, Run, Sample, counter, gauge, histogram
 from supercheck_exporter.exposition import Renderer
@@ -56,21 +56,25 @@ def parsed(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
 
 def families(runs: Iterable[Run]) -> Iterable[Metric]:
     """The same as prometheus_client's own families."""
-    found: dict[str, Metric] = {}
+    found: dict[str, Any] = {}
     every = [(run, sample) for run in runs for sample in run.samples]
     for desc in (SUCCESS, DURATION, *dict.fromkeys(sample.desc for _, sample in every)):
-        kinds = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
+        kinds: dict[str, Any] = {
+            "gauge": GaugeMetricFamily,
+            "counter": CounterMetricFamily,
+            "histogram": HistogramMetricFamily,
+        }
         found[desc.name] = kinds[desc.kind](desc.name, desc.help, labels=desc.labels)
     for run_ in runs:
         found[SUCCESS.name].add_metric([run_.collector], float(run_.success))
         found[DURATION.name].add_metric([run_.collector], run_.duration)
     for _, (desc, labels, value) in every:
         if isinstance(value, HistogramValue):
-            edges = [*(floatToGoString(edge) for edge in desc.edges), "+Inf"]
+            edges = [*map(str, map(float, desc.edges)), "+Inf"]
             found[desc.name].add_metric(labels, list(zip(edges, value.cumulative, strict=True)), value.total)
         else:
             found[desc.name].add_metric(labels, value)
-    return found.values()
+    return list(found.values())
 
 
 class Peer:

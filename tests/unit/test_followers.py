@@ -130,8 +130,9 @@ def test_each_change_is_logged_once(started: FollowerOf, caplog: pytest.LogCaptu
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_defect_ends_it_and_says_so(started: FollowerOf) -> None:
     follower = started(fails(ZeroDivisionError("a defect")))
+    wait_for(lambda: follower.error, LONG, "it has ended")
     with pytest.raises(SourceError, match="ended on a defect"):
-        wait_for(lambda: follower.error and follower.require_fresh(LONG, "The thing"), LONG, "it has ended")
+        follower.require_fresh(LONG, "The thing")
 
 
 def test_stop_ends_a_long_pause(started: FollowerOf) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_all_is_well() -> None:
     assert "nothing is over its threshold" in found
     assert "Over their threshold now Nothing. Sources" in found
     assert "Redis redis:6379 up Collectors" in found
-    assert "queues ok 12 ms 0 metrics" in found
+    assert "queues ok 12 ms 0 values" in found
 
 
 def test_redis_is_down_and_why() -> None:
@@ -58,7 +59,7 @@ def test_redis_is_down_and_why() -> None:
             problems={"redis:6379": down},
         )
     )
-    assert "1 of 2 collectors fail" in found
+    assert "Supercheck exporter: Redis is down Over" in found
     assert f"Redis redis:6379 down {down} Collectors" in found
     assert "Nothing, as far as it can be read." in found
     assert f"queues failed 12 ms {down} (no success yet)" in found
@@ -67,6 +68,7 @@ def test_redis_is_down_and_why() -> None:
 def test_a_node_of_a_cluster_is_down() -> None:
     nodes = [redis.UP(1, "a:1", "master"), redis.UP(0, "b:2", "replica"), redis.UP(1, "c:3", "master")]
     found = text(status(run(*nodes, name="redis"), problems={"b:2": "it is frozen"}, REDIS_CLUSTER="true"))
+    assert "Redis is down at b:2 (replica) Over" in found
     assert "Redis a:1 (master) up Redis b:2 (replica) down it is frozen Redis c:3 (master) up" in found
 
 
@@ -74,6 +76,7 @@ def test_a_forbidden_read_is_no_server_that_is_down() -> None:
     found = text(status(run(error="it refuses a read"), run(redis.UP(1, "redis:6379", "master"), name="redis")))
     assert "Redis redis:6379 up Collectors" in found
     assert "queues failed 12 ms it refuses a read" in found
+    assert "Supercheck exporter: can't read queues Over".replace("'", "&#x27;") in found
 
 
 def test_without_the_redis_collector_the_others_tell() -> None:
@@ -83,13 +86,20 @@ def test_without_the_redis_collector_the_others_tell() -> None:
 
 def test_a_signal_over_its_threshold() -> None:
     body = status(run(queues.BACKLOG(960, "k6-global"), queues.CAPACITY(1000, "k6-global")))
-    assert "1 signals over their threshold" in text(body)
+    assert '<span class="bad">1 signal over the threshold</span>' in body
     assert "critical QueueDepthHigh k6-global 96.0% (limit 95.0%)" in text(body)
     assert '<a href="/runbooks/QueueDepthHigh">' in body
 
 
+def test_redis_and_signals_are_in_the_first_line() -> None:
+    body = status(
+        run(queues.STALLED(3, "a"), queues.STALLED(1, "b")), run(redis.UP(0, "redis:6379", "master"), name="redis")
+    )
+    assert '<span class="bad">Redis is down</span>, <span class="warn">2 signals over the threshold</span>' in body
+
+
 def test_when_a_collector_last_worked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages.time, "time", lambda: 10_000.0)
+    monkeypatch.setattr(time, "time", lambda: 10_000.0)
     settings = load({"REDIS_HOST": "redis"})
     page = pages.status_page(settings, [run(error="down")], {"queues": 10_000.0 - 3700}, {})
     assert "down (last success 1h 1m ago)" in text(page.body)
@@ -165,6 +175,7 @@ def test_the_list_of_runbooks(bundle: Path) -> None:
     assert '<li><a href="/runbooks/QueueOdd">QueueOdd</a></li>' in pages.runbook_index().body
 
 
+@pytest.mark.promise("links open")
 def test_every_shipped_runbook_opens() -> None:
     names = [path.stem for path in (bundle_root() / "alert-rules/runbooks").glob("*.md")]
     assert names
@@ -248,8 +259,12 @@ def test_alertmanager_that_makes_no_sense(alertmanager: AlertmanagerOf, body: ob
 def test_alertmanager_that_is_frozen(alertmanager: AlertmanagerOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "ASK_SECONDS", 0.05)
     thawed = threading.Event()
+
+    def freeze(_: BaseHTTPRequestHandler) -> None:
+        thawed.wait(30)
+
     try:
-        [line] = pages.who_is_paged(alertmanager(lambda _: thawed.wait(30) and None))
+        [line] = pages.who_is_paged(alertmanager(freeze))
     finally:
         thawed.set()
     assert "does not answer" in line
@@ -260,6 +275,7 @@ def test_alertmanager_that_is_down_and_its_login(monkeypatch: pytest.MonkeyPatch
     assert line == "Alertmanager does not answer at http://127.0.0.1:9: nobody may be paged."
 
 
+@pytest.mark.promise("nobody is paged is said")
 def test_the_status_page_says_that_nobody_is_paged(alertmanager: AlertmanagerOf) -> None:
     url = alertmanager(answer([{"name": NOBODY}]))
     assert "Nobody is paged" in text(status(run(), ALERTMANAGER_URL=url))

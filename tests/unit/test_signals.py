@@ -6,7 +6,7 @@ import pytest
 import yaml
 from supercheck_exporter.bullmq.journal import Journal
 from supercheck_exporter.catalogue import catalogue
-from supercheck_exporter.collectors import queue_events, queues
+from supercheck_exporter.collectors import queue_events, queues, workers
 from supercheck_exporter.core import Run, Sample
 from supercheck_exporter.rules import bundle_root
 from supercheck_exporter.signals import LIMITS, Limit, Signal, over_threshold, show
@@ -34,7 +34,7 @@ def test_a_limit_names_what_exists(limit: Limit) -> None:
     files = (bundle_root() / "alert-rules/src/alerts").glob("*.yaml")
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert limit.alert in {rule["alert"] for group in groups for rule in group["rules"]}
-    assert {limit.metric, *filter(None, [limit.over])} <= {entry.name for entry in catalogue()}
+    assert {limit.metric, *filter(None, [limit.other])} <= {entry.name for entry in catalogue()}
     assert {*filter(None, [limit.warning, limit.critical])} <= set(default_thresholds())
 
 
@@ -84,6 +84,21 @@ def test_a_paused_queue_counts_with_a_backlog_only() -> None:
     assert signals(queues.PAUSED(1, "q"), *depth(0)) == []
     assert signals(queues.PAUSED(1, "q")) == []
     assert only(queues.PAUSED(1, "q"), *depth(12)) == ("QueuePausedWithBacklog", "warning", "12", "0")
+
+
+def test_a_job_over_its_run_budget() -> None:
+    budget = queues.RUN_BUDGET(4800, "q")
+    assert signals(queues.OLDEST_ACTIVE(4800, "q"), budget) == []
+    assert signals(queues.OLDEST_ACTIVE(10**6, "q")) == []
+    assert only(queues.OLDEST_ACTIVE(4861, "q"), budget) == ("QueueJobStuckActive", "warning", "1h 21m", "1h 20m")
+
+
+def test_a_backlog_that_nobody_serves() -> None:
+    found = only(*depth(12), workers.SERVING(0, "q"))
+    assert found == ("NoWorkersForQueue", "critical", "12 jobs, 0 workers", "1 worker")
+    assert signals(*depth(0), workers.SERVING(0, "q")) == []
+    assert signals(*depth(12), workers.SERVING(1, "q")) == []
+    assert signals(*depth(12)) == []  # how many serve it is unknown
 
 
 def test_large_numbers_are_written_out() -> None:

@@ -21,7 +21,7 @@ EMPTY: dict[str, Any] = {
 """What Redis answers about a queue without any key."""
 
 
-def look(answers: Mapping[tuple[object, ...], object] | None = None, levels: set[int] | None = None) -> qs.QueueState:
+def look(answers: Mapping[Any, object] | None = None, levels: set[int] | None = None) -> qs.QueueState:
     """Plan, answer and parse; ``answers`` by a start of the command, for the rest the queue is empty."""
     plan = qs.first_reads(BASE, NOW, levels or set())
     found = []

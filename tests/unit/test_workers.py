@@ -207,7 +207,7 @@ class Source:
 
     def read(self, commands: Sequence[Command]) -> list[Any]:
         self.asked += commands
-        return [self.texts[bytes(command[1])] for command in commands]  # type: ignore[arg-type]
+        return [self.texts.get(bytes(command[1]), b"") for command in commands]  # type: ignore[arg-type]
 
 
 class KnownKeys(Keyspace):
@@ -321,6 +321,13 @@ def test_a_refused_read_is_no_missing_worker(error: ResponseError) -> None:
     site.worker("b-1", error)
     with pytest.raises(SourceError, match="refuses to read a heartbeat"):
         site.samples()
+
+
+def test_without_any_known_heartbeat_redis_is_asked_all_the_same() -> None:
+    """A Redis that is gone must not read as a site without workers."""
+    site = Site()
+    assert site.samples()["workers"] == {("local",): 0}
+    assert site.source.asked == [("GETRANGE", HEARTBEAT_PREFIX, 0, MAX_HEARTBEAT_BYTES - 1)]
 
 
 def test_old_news_is_no_news() -> None:

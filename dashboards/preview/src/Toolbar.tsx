@@ -18,7 +18,7 @@ export function TimeControls({ range, refresh, change, reload }: { range: TimeRa
   const pick = (o: { value: string }) => o.value !== 'asked' && change({ from: o.value, to: 'now' });
   return (
     <>
-      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={options} value={value} width="auto" minWidth={18} onChange={pick} />
+      <Combobox aria-label="Time range" prefixIcon="clock-nine" options={options} value={value} width={isKnown ? 20 : 48} onChange={pick} />
       <Button variant="secondary" icon="sync" aria-label="Refresh" onClick={reload} />
       <Combobox aria-label="Refresh every" options={REFRESHES} value={refresh} width={10} onChange={(o) => change({ refresh: o.value })} />
     </>

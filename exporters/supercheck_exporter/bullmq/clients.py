@@ -32,7 +32,9 @@ class Clients(Follower):
                 answer = source.call(node, "CLIENT LIST")
                 text = answer if isinstance(answer, bytes) else str(answer).encode()
                 for queue, count in keys.consumers(prefix, text, queues).items():
-                    counts[queue] += count
+                    # a client of a cluster has connections of that name on other nodes too, as it looks around
+                    if source.master_of(keys.queue_base(prefix, queue) + b"wait", "clients").name == node.name:
+                        counts[queue] += count
         except ResponseError:  # `check` says so; here it is a missing series
             self._counts = None
             return PAUSE_SECONDS * 6

@@ -17,7 +17,10 @@ STEP_KEYS = 1000
 STEP_PAUSE_SECONDS = 0.005
 WALK_PAUSE_SECONDS = 10.0
 COST_RATIO = 20
-"""A walk that kept Redis busy for a second is followed by at least this many seconds of rest."""
+"""A walk that kept Redis busy for a second is followed by this many seconds of rest ..."""
+
+MAX_WALK_PAUSE_SECONDS = 60.0
+"""... but never by more, so that what is known stays younger than its readers ask for."""
 
 MAX_HEARTBEATS = 1000
 FORGET_AFTER_WALKS = 2
@@ -64,7 +67,7 @@ class Keyspace(Follower):
         self.seen = frozenset(found)
         self._keep(self._real_queues(found - set(self.queues)) | (found & set(self.queues)))
         self.heartbeats = tuple(sorted(beats)[:MAX_HEARTBEATS])
-        return max(WALK_PAUSE_SECONDS, COST_RATIO * cost)
+        return min(max(WALK_PAUSE_SECONDS, COST_RATIO * cost), MAX_WALK_PAUSE_SECONDS)
 
     def _walk(self, node: Node, pattern: str) -> tuple[float, list[bytes]]:
         """Scan one node for a pattern; returns the seconds spent in commands, and the keys."""

@@ -179,7 +179,9 @@ class WorkersCollector(Collector):
                 yield DESIRED(wanted, location)
 
     def _heartbeats(self) -> list[Heartbeat]:
-        source, names = self._keyspace.source, self._keyspace.heartbeats
+        source = self._keyspace.source
+        # none known: ask for the bare prefix, so that a Redis that is gone does not read as "no workers"
+        names = self._keyspace.heartbeats or (HEARTBEAT_PREFIX,)
         texts = source.read([("GETRANGE", key, 0, MAX_HEARTBEAT_BYTES - 1) for key in names])
         beats, malformed = [], set()
         for key, text in zip(names, texts, strict=True):

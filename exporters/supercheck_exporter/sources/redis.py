@@ -153,8 +153,10 @@ class RedisSource:
     def refresh(self) -> None:
         """Ask the cluster for its nodes again (after a failover); nothing for a single server."""
         if self.cluster:
+            # the seed besides the nodes last known: all of their addresses may have changed
+            seed = (self.settings.redis_host or "", self.settings.redis_port)
             try:
-                self._cluster().nodes_manager.initialize()
+                self._cluster().nodes_manager.initialize(additional_startup_nodes_info=[seed])
             except CLIENT_ERRORS as error:
                 raise self.down(error) from error
 
@@ -167,15 +169,27 @@ class RedisSource:
         if not commands:
             return []
         if not self.cluster:
-            return self._pipeline(self.nodes("read")[0], commands)
+            return self.read_node(self.nodes("read")[0], commands)
         try:
             return self._read_cluster(commands)
         except _Moved:
             self.refresh()
+        except SourceError:  # its replica has taken over, perhaps; if not, the error stands
+            before = self._owners(commands)
+            self.refresh()
+            if self._owners(commands) in (before, set()):
+                raise
         try:
             return self._read_cluster(commands)
         except _Moved as moved:
             raise SourceError(f"the Redis Cluster at {self.where} moves its slots just now ({moved})") from moved
+
+    def _owners(self, commands: Sequence[Command]) -> set[str]:
+        """Who serves these keys; empty where somebody is missing."""
+        try:
+            return {self.master_of(_key(command), "read").name for command in commands}
+        except SourceError:
+            return set()
 
     def _read_cluster(self, commands: Sequence[Command]) -> list[Any]:
         """One pipeline a node.
@@ -189,13 +203,14 @@ class RedisSource:
             by_node.setdefault(node.name, (node, []))[1].append(index)
         answers: list[Any] = [None] * len(commands)
         for node, indexes in by_node.values():
-            for index, answer in zip(indexes, self._pipeline(node, [commands[i] for i in indexes]), strict=True):
+            for index, answer in zip(indexes, self.read_node(node, [commands[i] for i in indexes]), strict=True):
                 if isinstance(answer, _CLUSTER_CHANGED):
                     raise _Moved(str(answer))
                 answers[index] = answer
         return answers
 
-    def _pipeline(self, node: Node, commands: Sequence[Command]) -> list[Any]:
+    def read_node(self, node: Node, commands: Sequence[Command]) -> list[Any]:
+        """Send commands to one node in one round trip; raises and answers as ``read`` does."""
         pipe = node.client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
@@ -258,18 +273,21 @@ class RedisSource:
         """What a client's error means, as a sentence without secrets that names the setting to mend."""
         where = where or self.where
         text = " ".join(str(error).split())
-        password = self.settings.redis_password
+        settings = self.settings
+        password = settings.redis_password
         if password and password.get_secret_value():
             text = text.replace(password.get_secret_value(), "***")
         # a host called tls-redis must not look like a TLS error
-        words = text.lower().replace((self.settings.redis_host or "").lower() or " ", " ")
-        return SourceError(f"Redis at {where} {_mend(error, text, words)}")
+        words = text.lower().replace((settings.redis_host or "").lower() or " ", " ")
+        return SourceError(f"Redis at {where} {_mend(error, text, words, settings.redis_tls_enabled)}")
 
 
-def _mend(error: Exception, text: str, lowered: str) -> str:
+def _mend(error: Exception, text: str, lowered: str, tls: bool) -> str:
     """What happened and which setting mends it."""
     if isinstance(error, redis.exceptions.TimeoutError) or "timed out" in lowered or "timeout" in lowered:
-        return "does not answer within REDIS_TIMEOUT_SECONDS: it is frozen, overloaded or not reachable"
+        # a port without TLS waits for the end of what it takes for a command
+        no_tls = ", or speaks no TLS (REDIS_TLS_ENABLED)" if tls else ""
+        return f"does not answer within REDIS_TIMEOUT_SECONDS: it is frozen, overloaded or not reachable{no_tls}"
     if "wrongpass" in lowered or "invalid password" in lowered or "invalid username" in lowered:
         return "refuses the login: REDIS_PASSWORD (or REDIS_USERNAME) is wrong"
     if "noauth" in lowered or "authentication required" in lowered:

@@ -1,0 +1,68 @@
+"""Makes the README's pictures from a running demo: one picture a dashboard.
+
+    make demo                       # in one terminal; it prints the address of the dashboards
+    PYTHONPATH=tests .venv/bin/python -m e2e.pictures http://127.0.0.1:PORT --firing 900
+
+`--firing SECONDS` waits that long for a page to fire, so that the pictures show a site in trouble.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import requests
+from e2e.preview_page import open_page, show_whole, wait_until_drawn
+from e2e.preview_stack import ROOT, chromium
+from playwright.sync_api import Browser
+from servers.process import wait_for
+
+PICTURES = ROOT / "dashboards" / "pictures"
+# for a minute already, so that the graphs have its mark
+FIRING = 'count(ALERTS{alertstate="firing",severity="critical"} offset 1m)'
+
+
+def is_firing(url: str) -> bool:
+    """Whether a page fired a minute ago in the Prometheus behind the preview."""
+    answer = requests.get(f"{url}/prometheus/api/v1/query", {"query": FIRING}, timeout=10)
+    return bool(answer.json()["data"]["result"])
+
+
+def take(browser: Browser, url: str, uid: str, span: str, folder: Path, *, full: bool) -> Path:
+    """Write a picture of a dashboard's last `span` (such as 15m); RuntimeError when its console has an error."""
+    look = open_page(browser, f"{url}/d/{uid}?refresh=&from=now-{span}&to=now")
+    wait_until_drawn(look.page)
+    if full:
+        show_whole(look.page)
+    file = folder / f"{uid}.png"
+    look.page.screenshot(path=file)
+    look.page.close()
+    if look.console:
+        raise RuntimeError(f"{uid}: {look.console}")
+    return file
+
+
+def main() -> int:
+    """Make the pictures and say where they are."""
+    parser = argparse.ArgumentParser(description="Pictures of the dashboards, from a running demo.")
+    parser.add_argument("url", help="address of the preview, as the demo prints it")
+    parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures (%(default)s)")
+    parser.add_argument("--span", default="15m", help="how far back the pictures reach (%(default)s)")
+    parser.add_argument("--firing", type=float, metavar="SECONDS", help="wait at most so long for a page to fire")
+    parser.add_argument("--full", action="store_true", help="whole dashboards, not the first screen of each")
+    options = parser.parse_args()
+    url = options.url.rstrip("/")
+    if options.firing:
+        wait_for(lambda: is_firing(url), options.firing, "a page fires in the demo")
+    options.out.mkdir(parents=True, exist_ok=True)
+    listed = requests.get(f"{url}/config.json", timeout=10).json()["dashboards"]
+    with chromium() as browser:
+        for one in listed:
+            file = take(browser, url, one["uid"], options.span, options.out, full=options.full)
+            sys.stdout.write(f"{file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
