@@ -7,7 +7,6 @@ of their own. A test that breaks a server (freezes, kills, restarts it) starts i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from servers.bullmq import NEWEST, VERSIONS, BullMQ
@@ -15,7 +14,6 @@ from servers.exporter import Exporter
 from servers.redis import RedisServer
 from servers.redis_cluster import RedisCluster
 
-QUEUES_PER_FILE = 110
 BullMQOf = Callable[[str], BullMQ]
 
 
@@ -65,8 +63,9 @@ def bullmq_newest(bullmq_of: BullMQOf) -> BullMQ:
 @pytest.fixture(scope="module")
 def queue_names(request: pytest.FixtureRequest) -> list[str]:
     """All queue names that the tests of this file may use; its exporter knows them from the start."""
-    stem = Path(str(request.node.path)).stem.removeprefix("test_")
-    return [f"{stem}-{number}" for number in range(1, QUEUES_PER_FILE + 1)]
+    path = request.node.path
+    tests = sum(item.path == path for item in request.session.items)
+    return [f"{path.stem.removeprefix('test_')}-{number}" for number in range(1, tests + 1)]
 
 
 @pytest.fixture(scope="module")

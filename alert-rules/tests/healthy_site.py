@@ -22,6 +22,7 @@ PROMETHEUS = 'job="prometheus",instance="prometheus:9090"'
 ALERTMANAGER = 'job="alertmanager",instance="alertmanager:9093"'
 WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",severity="none"}'
 GROUPS = (
+    "supercheck-recording-database",
     "supercheck-recording-queue",
     "supercheck-recording-queue-slow",
     "supercheck-recording-worker-slow",
@@ -29,6 +30,7 @@ GROUPS = (
     "supercheck-queue",
     "supercheck-worker",
     "supercheck-redis",
+    "supercheck-database",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -132,17 +134,69 @@ def queue_series(queue: Queue) -> Iterator[tuple[str, Value]]:
     yield series("queue_slots", lambda t: queue.slots)
 
 
+def redis_series() -> Iterator[tuple[str, Value]]:
+    """Redis as Supercheck's compose runs it: 256 MB, noeviction, nothing on disk, and no restart in this day."""
+
+    def series(name: str, value: Value) -> tuple[str, Value]:
+        return f'supercheck_redis_{name}{{node="redis:6379",role="master"}}', value
+
+    yield series("node_up", lambda t: 1)
+    yield series("start_timestamp_seconds", lambda t: -86400)
+    yield series("keys", lambda t: 300 + t // 3600)
+    yield series("memory_used_bytes", lambda t: 60_000_000 + t)
+    yield series("memory_limit_bytes", lambda t: 268_435_456)
+    yield series("persistence_enabled", lambda t: 0)
+    yield series("eviction_policy_safe", lambda t: 1)
+
+
 def exporter_series() -> Iterator[tuple[str, Value]]:
     """Everything that vanishes for the one scrape that the restart costs."""
     for queue in queues():
         yield from queue_series(queue)
     yield 'supercheck_workers{location="local"}', lambda t: 1
     yield 'supercheck_workers_desired{location="local"}', lambda t: 1
-    yield 'supercheck_redis_node_up{node="redis:6379",role="master"}', lambda t: 1
-    for name in ("queues", "queue_events", "workers", "redis"):
+    yield from redis_series()
+    yield from database_series()
+    for name in ("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
     yield f"supercheck_keyspace_scan_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t - 30
+
+
+def database_series() -> Iterator[tuple[str, Value]]:
+    """A pooler and a server with room, and a backup from 3:00 on that reads every table whole for 8 minutes."""
+    backup = range(3 * 3600, 3 * 3600 + 480)
+    pool, database = 'database="supercheck",pool_user="app"', 'database="supercheck"'
+    yield "supercheck_pgbouncer_up", lambda t: 1
+    yield f'supercheck_pgbouncer_client_connections{{{pool},state="waiting"}}', lambda t: 0
+    for state, connections in (("active", 3), ("idle", 7)):
+        yield f'supercheck_pgbouncer_server_connections{{{pool},state="{state}"}}', lambda t, n=connections: n  # type: ignore[misc]
+    yield f"supercheck_pgbouncer_pool_size_connections{{{database}}}", lambda t: 80
+    yield f"supercheck_pgbouncer_oldest_wait_seconds{{{pool}}}", lambda t: 0.02 if t % 3600 == 0 else 0
+    yield "supercheck_postgres_up", lambda t: 1
+    yield f'supercheck_postgres_connections{{application="postgres.js",{database},state="idle"}}', lambda t: 40
+    yield "supercheck_postgres_connection_limit", lambda t: 100
+    yield (
+        f"supercheck_postgres_oldest_transaction_age_seconds{{{database}}}",
+        lambda t: t - backup.start if t in backup else 0,
+    )
+    yield f"supercheck_postgres_lock_waiters{{{database}}}", lambda t: 0
+    yield f"supercheck_postgres_deadlocks_total{{{database}}}", lambda t: 4
+    yield f"supercheck_postgres_transaction_id_age{{{database}}}", lambda t: 150_000_000 + t
+    yield "supercheck_postgres_wal_archive_failures_total", lambda t: 1
+    table = 'table="monitor_results"'
+    yield f"supercheck_postgres_table_live_rows{{{table}}}", lambda t: 2_000_000
+    yield (
+        f"supercheck_postgres_table_sequential_rows_total{{{table}}}",
+        lambda t: 250_000 * min(max(t - backup.start, 0), 480),
+    )
+    # 20 statements a second, one in 50 slow
+    for edge, calls in (("0.1", 1176), ("0.25", 1200), ("+Inf", 1200)):
+        yield (
+            f'supercheck_postgres_query_seconds_bucket{{le="{edge}"}}',
+            lambda t, n=calls: (t - RESTART if t > RESTART else t) // 60 * n,  # type: ignore[misc]
+        )
+    yield "supercheck_postgres_query_seconds_count", lambda t: (t - RESTART if t > RESTART else t) // 60 * 1200
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

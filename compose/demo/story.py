@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from manager import DemoError, Manager
 from parts import WORKERS, Parts
-from watch import Watcher, clock, span
+from watch import TARGETS, Watcher, clock, span
 
 POLL_SECONDS = 1.0
 READY_SECONDS = 60.0
@@ -69,8 +69,8 @@ class Story:
         if not self._watcher.watchdog:
             wrong.append("Watchdog does not fire: the rules are not evaluated")
         up = self._watcher.value("sum(up)")
-        if up != 3:
-            wrong.append(f"{up} of 3 scrape targets are up")
+        if up != TARGETS:
+            wrong.append(f"{up} of {TARGETS} scrape targets are up")
         finished = self._watcher.value("sum(supercheck_queue_jobs_completed_total)")
         if not finished:
             wrong.append("no job was seen to complete")
@@ -83,6 +83,8 @@ class Story:
         deadline = self._began + within
         self.event(f"a healthy site; its workers will crash in {span(fault_after)}")
         self._watch(fault_after, lambda: False)
+        if self._watcher.pages.open:
+            return ["a page arrived before the fault", *self._mishaps()]
 
         self._workers_down = True
         self._manager.stop("workers")

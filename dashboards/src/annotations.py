@@ -5,12 +5,12 @@ from .sdk import Builder, dashboard, models
 from .variables import DATASOURCE
 
 
-def _mark(name: str, color: str, expr: str, title: str, text: str) -> dashboard.AnnotationQuery:
+def _mark(name: str, color: str, expr: str, title: str, text: str, *, on: bool = True) -> dashboard.AnnotationQuery:
     return (
         dashboard.AnnotationQuery()
         .name(name)
         .datasource(DATASOURCE)
-        .enable(True)
+        .enable(on)
         .hide(False)
         .icon_color(color)
         .expr(expr)
@@ -33,7 +33,8 @@ def marks(matchers: str = "") -> list[Builder[models.AnnotationQuery]]:
     master = 'supercheck_redis_node_up{role="master"}'
     return [
         _mark("Pages", "red", _alerts("critical", matchers), "{{alertname}}", "critical, firing"),
-        _mark("Warnings", "orange", _alerts("warning", matchers), "{{alertname}}", "warning, firing"),
+        # off until somebody asks: the bands of several warnings would bury the graphs
+        _mark("Warnings", "orange", _alerts("warning", matchers), "{{alertname}}", "warning, firing", on=False),
         _mark(
             "Exporter deployed",
             "blue",

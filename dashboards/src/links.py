@@ -12,9 +12,10 @@ OVERVIEW = "supercheck-overview"
 QUEUES = "supercheck-queues"
 WORKERS = "supercheck-workers"
 OBSERVABILITY = "supercheck-observability"
+REDIS = "supercheck-redis"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
-OF_COMPONENT = {"queue": QUEUES, "worker": WORKERS, "observability": OBSERVABILITY}
+OF_COMPONENT = {"queue": QUEUES, "worker": WORKERS, "observability": OBSERVABILITY, "redis": REDIS}
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"
 

@@ -33,6 +33,7 @@ DETAIL = (
     "instance",
     "limiter",
     "mount",
+    "pool_user",
     "table",
     "target",
     "tier",
@@ -51,6 +52,23 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "QueueSchedulesWillVanish",
     ),
     "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled"),
+    "pgbouncer": ("PgBouncerClientsWaiting", "PgBouncerPoolSaturated"),
+    "postgres": (
+        "PostgresArchivingFails",
+        "PostgresConnectionsHigh",
+        "PostgresDeadlocks",
+        "PostgresLongTransaction",
+        "PostgresSequentialScans",
+        "PostgresWraparoundNear",
+    ),
+    "postgres_statements": ("PostgresQueryLatencyHigh",),
+    "redis": (
+        "RedisClusterFailover",
+        "RedisClusterNoReplica",
+        "RedisEvictionUnsafe",
+        "RedisMemoryHigh",
+        "RedisReplicationLag",
+    ),
     "workers": ("LocationWithoutWorkers", "WorkerUtilizationHigh", "WorkersLost", "WorkersNotScaling"),
 }
 

@@ -9,9 +9,15 @@ from redis.exceptions import ResponseError
 from supercheck_exporter import alertmanager
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.keyspace import Keyspace
-from supercheck_exporter.config import ConfigError, load
+from supercheck_exporter.check_database import check_databases
+from supercheck_exporter.config import ConfigError, Settings, load
 from supercheck_exporter.core import SourceError, describe_error
 from supercheck_exporter.sources.redis import Command, RedisSource
+
+NO_SOURCE = (
+    "REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses "
+    "(or watch the database alone: EXPORTER_DATABASE_URL, PGBOUNCER_URL)."
+)
 
 NEEDED: tuple[Command, ...] = (
     ("LLEN", "{q}wait"), ("LINDEX", "{q}wait", 0), ("ZCARD", "{q}delayed"), ("ZCOUNT", "{q}delayed", 0, 1),
@@ -45,9 +51,15 @@ def check(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
         settings = load(env)
     except ConfigError as error:
         return [*error.problems, *problems], notes
-    if settings.redis_host is None:
-        problems.append("REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses.")
-        return problems, notes
+    if settings.redis_host is not None:
+        _try_redis(settings, problems, notes)
+    elif settings.database is None and settings.pgbouncer_url is None:
+        problems.append(NO_SOURCE)
+    check_databases(settings, problems, notes)
+    return problems, notes
+
+
+def _try_redis(settings: Settings, problems: list[str], notes: list[str]) -> None:
     source = RedisSource(settings)
     try:
         _check_redis(source, problems, notes)
@@ -55,7 +67,6 @@ def check(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
         problems.append(f"{describe_error(error)}.")
     finally:
         source.close()
-    return problems, notes
 
 
 def _check_redis(source: RedisSource, problems: list[str], notes: list[str]) -> None:

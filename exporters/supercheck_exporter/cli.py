@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from supercheck_exporter import __version__, render
 from supercheck_exporter.catalogue import catalogue, markdown
-from supercheck_exporter.check import check
-from supercheck_exporter.collectors import TABLE
-from supercheck_exporter.config import ConfigError, load
+from supercheck_exporter.check import NO_SOURCE, check
+from supercheck_exporter.collectors import TABLE, missing
+from supercheck_exporter.config import ConfigError, Settings, load
 from supercheck_exporter.core import Runner
 from supercheck_exporter.http import serve
 from supercheck_exporter.site import Site
@@ -67,12 +67,10 @@ def _address(text: str) -> tuple[str, int]:
 def _serve(args: argparse.Namespace, env: Mapping[str, str]) -> int:
     try:
         settings = load(env)
-        if settings.redis_host is None:
-            raise ConfigError(["REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses."])
+        names = _chosen(args.collector, settings)
     except ConfigError as error:
         return _complain(error.problems)
     start_logging(settings.log_level)
-    names = args.collector or list(TABLE)
     site = Site(settings)
     runner = Runner([make(site) for name, (_, make) in TABLE.items() if name in names])
     stop = threading.Event()
@@ -85,6 +83,19 @@ def _serve(args: argparse.Namespace, env: Mapping[str, str]) -> int:
         print(f"error: --listen {host}:{port} can't be had: {error.strerror or error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _chosen(asked: Sequence[str] | None, settings: Settings) -> list[str]:
+    """The collectors whose sources are set; ConfigError where there is none, or one that was asked for is not."""
+    lacking = {name: missing(name, settings) for name in asked or TABLE}
+    if asked and any(lacking.values()):
+        raise ConfigError(
+            [f"--collector {name} needs {' and '.join(needs)}." for name, needs in lacking.items() if needs]
+        )
+    names = [name for name, needs in lacking.items() if not needs]
+    if not names:
+        raise ConfigError([NO_SOURCE])
+    return names
 
 
 def _check(env: Mapping[str, str]) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +21,7 @@ from pydantic import (
     FilePath,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 
 from supercheck_exporter.thresholds import ThresholdError, default_thresholds, load_thresholds
@@ -90,6 +93,7 @@ Count = Annotated[int, Field(ge=1)]
 _ORDER = (("workers_min", "workers_max"), ("workers_scale_down_below", "workers_scale_up_above"))
 
 _FLAG = "true or false"
+_DATABASE = "postgresql://user:password@host:port/database, with libpq's parameters"
 _QUEUE_NUMBERS = "queue=number pairs with numbers over 0, separated by commas"
 
 
@@ -116,6 +120,18 @@ class Settings(BaseModel):
     redis_cluster: bool = _setting(False, _FLAG, "The host is a seed of a Redis Cluster.")
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = _setting(
         2.0, "seconds over 0, at most 30", "Socket timeout of each read; keep it below the scrape timeout."
+    )
+    exporter_database_url: SecretStr | None = _setting(
+        None, _DATABASE, "PostgreSQL itself, no pooler, with a role of its own (sql/role.sql); unset: DATABASE_URL."
+    )
+    database_url: SecretStr | None = _setting(
+        None, _DATABASE, "Supercheck's own name, used where EXPORTER_DATABASE_URL is unset; both unset: no database."
+    )
+    pgbouncer_url: SecretStr | None = _setting(
+        None, _DATABASE, "PgBouncer's console (database pgbouncer), as one of its stats_users; unset: no pooler."
+    )
+    database_timeout_seconds: Annotated[float, Field(ge=2, le=30)] = _setting(
+        4.0, "seconds from 2 to 30", "Deadline of a collector's connection and reads; keep it below the scrape timeout."
     )
     bullmq_prefix: str = _setting("bull", "the prefix given to BullMQ", "BullMQ key prefix.")
     bullmq_queues: QueueNames = _setting(
@@ -149,6 +165,27 @@ class Settings(BaseModel):
 
     thresholds: dict[str, float] = Field(default_factory=default_thresholds)
     """Every THRESHOLD_ setting (thresholds.py), by name."""
+
+    @field_validator("exporter_database_url", "database_url", "pgbouncer_url")
+    @classmethod
+    def _database(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        try:
+            conninfo_to_dict(text)
+        except psycopg.ProgrammingError as error:  # its text shows the URL
+            raise ValueError("not a URL of libpq") from error
+        if not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError("no scheme")
+        return url
+
+    @property
+    def database(self) -> tuple[str, str] | None:
+        """The name and the value of the setting that names PostgreSQL itself; None where neither is set."""
+        for name in ("exporter_database_url", "database_url"):
+            url: SecretStr | None = getattr(self, name)
+            if url is not None:
+                return name.upper(), url.get_secret_value()
+        return None
 
     def capacity(self, queue: str) -> float:
         """Jobs that the queue may hold."""

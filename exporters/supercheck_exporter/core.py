@@ -165,8 +165,9 @@ class Runner:
 
     def stop(self) -> None:
         """Stop the followers and wait for the runs in flight."""
-        for collector in self.collectors:
-            collector.stop()
+        # side by side: each may wait for a read in flight, and Docker kills us after ten seconds
+        for stopped in [self._pool.submit(collector.stop) for collector in self.collectors]:
+            stopped.result()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property

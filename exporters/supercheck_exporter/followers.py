@@ -14,6 +14,10 @@ from supercheck_exporter.core import SourceError, describe_error
 log = logging.getLogger(__name__)
 
 
+DEAD: list[str] = []
+"""Readers of this process that ended on a defect: /-/healthy says so, and whoever runs us starts us again."""
+
+
 class Follower(ABC):
     """A daemon thread around ``step``, which says how long to wait before the next one.
 
@@ -87,3 +91,4 @@ class Follower(ABC):
         finally:
             if not self.stopping.is_set():
                 self.error = "its reader ended on a defect of the exporter: see the log, and restart the exporter"
+                DEAD.append(self.name)

@@ -18,6 +18,7 @@ from supercheck_exporter import __version__, pages
 from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run, Runner
 from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
+from supercheck_exporter.followers import DEAD
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/":
             self._page(self.app.status())
         elif path == "/-/healthy":
-            self._text(200, "ok\n")
+            dead = ", ".join(DEAD)
+            self._text(503 if dead else 200, f"background readers ended: {dead}\n" if dead else "ok\n")
         elif path == "/-/ready":
             problem = self.app.not_ready()
             self._text(503 if problem else 200, f"not ready: {problem}\n" if problem else "ok\n")

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
+from supercheck_exporter.collectors import pgbouncer, postgres
 from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run
@@ -74,8 +75,8 @@ def status_page(
     now = time.time()
     failed = [run for run in runs if not run.success]
     signals = over_threshold(runs, settings.thresholds)
-    servers = _redis(settings, runs, problems)
-    parts = [f"<h1>Supercheck exporter: {_verdict(servers, failed, signals)}</h1>"]
+    servers, databases = _redis(settings, runs, problems), _databases(settings, runs)
+    parts = [f"<h1>Supercheck exporter: {_verdict(servers, databases, failed, signals)}</h1>"]
     parts += [f'<p class="note">{esc(line)}</p>' for line in who_is_paged(settings.alertmanager_url)]
     parts.append("<h2>Over their threshold now</h2>")
     if signals:
@@ -97,6 +98,7 @@ def status_page(
         parts.append("<p>Nothing" + (", as far as it can be read" if failed else "") + ".</p>")
     parts.append('<h2>Sources</h2><table class="rows">')
     parts += [_row("Redis", esc(name), UP_OR_DOWN[up], esc(why)) for name, up, why in servers]
+    parts += [_row(kind, esc(name), UP_OR_DOWN[up], esc(why)) for kind, name, up, why in databases]
     parts.append('</table><h2>Collectors</h2><table class="rows">')
     for run in runs:
         word = '<span class="good">ok</span>' if run.success else '<span class="bad">failed</span>'
@@ -108,13 +110,19 @@ def status_page(
     return document("Supercheck exporter", "".join(parts))
 
 
-def _verdict(servers: Sequence[tuple[str, bool, str]], failed: Sequence[Run], signals: Sequence[Signal]) -> str:
+def _verdict(
+    servers: Sequence[tuple[str, bool, str]],
+    databases: Sequence[tuple[str, str, bool, str]],
+    failed: Sequence[Run],
+    signals: Sequence[Signal],
+) -> str:
     """The one line that a person reads first: the cause before what follows from it."""
     found = []
     down = [name for name, up, _ in servers if not up]
     if down:
         found.append(("bad", "Redis is down" if len(down) == len(servers) else f"Redis is down at {', '.join(down)}"))
-    elif failed:
+    found += [("bad", f"{kind} is down") for kind, _, up, _ in databases if not up]
+    if not found and failed:
         found.append(("bad", f"can't read {', '.join(run.collector for run in failed)}"))
     if signals:
         critical = any(signal.severity == "critical" for signal in signals)
@@ -130,6 +138,8 @@ def _many(count: int, what: str) -> str:
 
 def _redis(settings: Settings, runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, bool, str]]:
     """Each server of Redis: its name, whether it is up, why not."""
+    if settings.redis_host is None:
+        return []
     nodes = [sample for run in runs for sample in run.samples if sample.desc is NODE_UP]
     if nodes:
         return [
@@ -138,6 +148,21 @@ def _redis(settings: Settings, runs: Sequence[Run], problems: Mapping[str, str])
         ]
     error = next((run.error for run in runs if run.error), "")
     return [(f"{settings.redis_host}:{settings.redis_port}", not error, error)]
+
+
+def _databases(settings: Settings, runs: Sequence[Run]) -> list[tuple[str, str, bool, str]]:
+    """PgBouncer and PostgreSQL, where they are set: what it is, the setting, whether it is up, why not."""
+    found = []
+    set_up = (
+        ("PgBouncer", "PGBOUNCER_URL" if settings.pgbouncer_url else "", pgbouncer.UP),
+        ("PostgreSQL", settings.database[0] if settings.database else "", postgres.UP),
+    )
+    for kind, setting, up in set_up:
+        for run in runs:
+            values = [sample.value for sample in run.samples if sample.desc is up]
+            if setting and values:
+                found.append((kind, setting, values == [1], run.error))
+    return found
 
 
 def who_is_paged(alertmanager_url: str | None) -> list[str]:

@@ -10,7 +10,11 @@ from supercheck_exporter.bullmq.journal import Journals
 from supercheck_exporter.bullmq.keyspace import Keyspace
 from supercheck_exporter.bullmq.loads import Loads
 from supercheck_exporter.bullmq.stalled import StalledJobs
+from supercheck_exporter.capacity.admission import Admissions, AdmissionSink
+from supercheck_exporter.capacity.directory import Directory
+from supercheck_exporter.capacity.use import UseReader
 from supercheck_exporter.config import Settings
+from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 
 
@@ -21,11 +25,25 @@ class Site:
         self.settings = settings
         self.journals = Journals()
         self.loads = Loads()
+        self.admissions = Admissions()
 
     @cached_property
     def redis(self) -> RedisSource:
         """Redis, where REDIS_HOST is set."""
         return RedisSource(self.settings)
+
+    @cached_property
+    def postgres(self) -> PostgresSource:
+        """PostgreSQL itself, where EXPORTER_DATABASE_URL or DATABASE_URL is set."""
+        name, url = self.settings.database or ("", "")
+        return PostgresSource(name, url, self.settings.database_timeout_seconds)
+
+    @cached_property
+    def pgbouncer(self) -> PostgresSource:
+        """PgBouncer's console, where PGBOUNCER_URL is set."""
+        url = self.settings.pgbouncer_url
+        text = url.get_secret_value() if url else ""
+        return PostgresSource("PGBOUNCER_URL", text, self.settings.database_timeout_seconds, pooler=True)
 
     @cached_property
     def keyspace(self) -> Keyspace:
@@ -45,4 +63,14 @@ class Site:
     @cached_property
     def tail(self) -> EventTail:
         """What happens in the queues."""
-        return EventTail(self.keyspace, self.journals)
+        return EventTail(self.keyspace, AdmissionSink(self.journals, self.admissions))
+
+    @cached_property
+    def uses(self) -> UseReader:
+        """What each organization holds of its capacity."""
+        return UseReader(self.keyspace, self.admissions)
+
+    @cached_property
+    def directory(self) -> Directory | None:
+        """Organizations and plans; None where no database is configured."""
+        return Directory(self.postgres) if self.settings.database is not None else None

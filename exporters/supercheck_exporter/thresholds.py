@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "seconds", "jobs"]
+Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows"]
 
 ENV_PREFIX = "THRESHOLD_"
 
@@ -20,7 +20,7 @@ _MAX_SECONDS = 365 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Threshold:
-    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds, or jobs (a whole number)."""
+    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds; jobs, bytes, rows (whole numbers)."""
 
     name: str
     default: float
@@ -39,7 +39,7 @@ class Threshold:
             return "a number above 0 and up to 1 (0.8 means 80 %)"
         if self.unit == "seconds":
             return "a number of seconds above 0, at most one year (31536000)"
-        return "a whole number of jobs, 1 or more"
+        return f"a whole number of {self.unit}, 1 or more"
 
     def accepts(self, value: float) -> bool:
         """Whether `value` is allowed for this unit."""
@@ -153,6 +153,84 @@ THRESHOLDS: tuple[Threshold, ...] = (
         "ratio",
         "Failed over all notifications of a receiver type: above it AlertmanagerNotDelivering pages.",
     ),
+    Threshold(
+        "redis_memory_warning_ratio",
+        0.8,
+        "ratio",
+        "Memory over maxmemory of a Redis node: above it RedisMemoryHigh warns.",
+    ),
+    Threshold(
+        "redis_memory_critical_ratio",
+        0.95,
+        "ratio",
+        "Memory over maxmemory of a Redis node: above it RedisMemoryHigh pages.",
+    ),
+    Threshold(
+        "redis_restart_kept_keys_ratio",
+        0.5,
+        "ratio",
+        "Keys of a Redis node after over before its restart: below it RedisRestartedEmpty pages.",
+    ),
+    Threshold(
+        "redis_replication_lag_bytes",
+        10_000_000,
+        "bytes",
+        "Bytes that a Redis replica is behind its master: above it RedisReplicationLag warns.",
+    ),
+    Threshold(
+        "pgbouncer_wait_warning_seconds",
+        1,
+        "seconds",
+        "How long the first waiting client of a pool has waited: above it PgBouncerClientsWaiting warns.",
+    ),
+    Threshold(
+        "pgbouncer_wait_critical_seconds",
+        10,
+        "seconds",
+        "How long the first waiting client of a pool has waited: above it PgBouncerClientsWaiting pages.",
+    ),
+    Threshold(
+        "postgres_connections_warning_ratio",
+        0.8,
+        "ratio",
+        "Connections over max_connections: above it PostgresConnectionsHigh warns.",
+    ),
+    Threshold(
+        "postgres_connections_critical_ratio",
+        0.95,
+        "ratio",
+        "Connections over max_connections: above it PostgresConnectionsHigh pages.",
+    ),
+    Threshold(
+        "postgres_query_latency_seconds",
+        0.1,
+        "seconds",
+        "p95 of the statements' times: above it PostgresQueryLatencyHigh warns.",
+    ),
+    Threshold(
+        "postgres_long_transaction_seconds",
+        600,
+        "seconds",
+        "Age of the oldest transaction of a database: above it PostgresLongTransaction warns.",
+    ),
+    Threshold(
+        "postgres_sequential_scan_rows",
+        100_000,
+        "rows",
+        "Rows a second that are read of a table by reading it whole: above it PostgresSequentialScans warns.",
+    ),
+    Threshold(
+        "postgres_sequential_scan_table_rows",
+        100_000,
+        "rows",
+        "Rows that a table must have for PostgresSequentialScans: reading a small one whole is no fault.",
+    ),
+    Threshold(
+        "postgres_transaction_id_ratio",
+        0.5,
+        "ratio",
+        "Age of the oldest transaction id over the 2^31 that are possible: above it PostgresWraparoundNear warns.",
+    ),
 )
 
 # (the smaller one, the larger one): the other way round the page would come before the warning
@@ -160,6 +238,9 @@ _ORDER = (
     ("queue_depth_warning_ratio", "queue_depth_critical_ratio"),
     ("queue_oldest_ready_warning_seconds", "queue_oldest_ready_critical_seconds"),
     ("queue_schedule_ttl_critical_seconds", "queue_schedule_ttl_warning_seconds"),
+    ("pgbouncer_wait_warning_seconds", "pgbouncer_wait_critical_seconds"),
+    ("postgres_connections_warning_ratio", "postgres_connections_critical_ratio"),
+    ("redis_memory_warning_ratio", "redis_memory_critical_ratio"),
 )
 
 

@@ -11,7 +11,16 @@ from supercheck_exporter.thresholds import load_thresholds
 ROOT = Path(__file__).resolve().parents[2]
 RULES_FOLDER = ROOT / "alert-rules" / "src"
 FOREIGN = Path(__file__).parent / "dashboards" / "foreign_metrics.yaml"
-DASHBOARDS = frozenset({"supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-observability"})
+DASHBOARDS = frozenset(
+    {
+        "supercheck-overview",
+        "supercheck-queues",
+        "supercheck-workers",
+        "supercheck-observability",
+        "supercheck-database",
+        "supercheck-redis",
+    }
+)
 
 
 def exported_metrics() -> dict[str, frozenset[str]]:

@@ -87,11 +87,15 @@ def links_lead_somewhere(dashboard: Json, facts: Facts) -> Iterator[str]:
 
 @rule
 def marks_alerts(dashboard: Json, facts: Facts) -> Iterator[str]:
-    """Firing alerts, starts and failovers are marked on the graphs."""
-    marks = [mark["expr"] for mark in dashboard["annotations"]["list"] if mark.get("enable")]
-    for wanted in ('severity="critical"', 'severity="warning"', "build_info", 'role="master"'):
-        if not any(wanted in expr for expr in marks):
+    """Pages, starts and failovers are marked on the graphs; warnings can be."""
+    marks = dashboard["annotations"]["list"]
+    shown = [mark["expr"] for mark in marks if mark.get("enable")]
+    offered = [mark["expr"] for mark in marks if not mark.get("hide")]
+    for wanted in ('severity="critical"', "build_info", 'role="master"'):
+        if not any(wanted in expr for expr in shown):
             yield f"no enabled annotation with {wanted}"
+    if not any('severity="warning"' in expr for expr in offered):
+        yield "no annotation for warnings to switch on"
 
 
 # ---- variables

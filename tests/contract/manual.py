@@ -21,8 +21,10 @@ from supercheck_exporter.thresholds import THRESHOLDS
 MANUAL = Path(__file__).resolve().parents[2] / "exporters" / "README.md"
 CONNECTION = ("client|setname",)
 """What the client library sends on each connection."""
-CLUSTER = ("cluster|slots", "command")
-"""What it needs besides to find the nodes of a cluster."""
+BEARABLE = ("config|get",)
+"""What the redis collector does without, and check does not try."""
+CLUSTER = ("cluster|info", "cluster|nodes", "cluster|slots", "command")
+"""What finds the nodes of a cluster and tells how they are."""
 
 
 def _table(*rows: tuple[str, ...]) -> str:
@@ -73,7 +75,7 @@ def _rights(commands: set[str]) -> str:
 def redis_user() -> str:
     """The Redis user with nothing but what is read, for one server and for a cluster."""
     needed = {str(command[0]).lower() for command in (*NEEDED, *NODE_NEEDED)} | {*CONNECTION}
-    optional = {str(command[0]).lower().replace(" ", "|") for command in OPTIONAL}
+    optional = {str(command[0]).lower().replace(" ", "|") for command in OPTIONAL} | {*BEARABLE}
     start = "ACL SETUSER supercheck-exporter on >PASSWORD resetkeys resetchannels -@all"
     keys = "%R~bull:* %R~supercheck:worker-heartbeat:*"
     lines = [f"{start} {keys} {_rights(needed)} {_rights(optional)}", _rights({*CLUSTER})]

@@ -30,7 +30,14 @@ from supercheck_exporter.thresholds import default_thresholds
 
 SEVERITIES = {"critical", "warning", "info", "none"}
 ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url", "value", "threshold"}
-DASHBOARDS = {"supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-observability"}
+DASHBOARDS = {
+    "supercheck-overview",
+    "supercheck-queues",
+    "supercheck-workers",
+    "supercheck-observability",
+    "supercheck-database",
+    "supercheck-redis",
+}
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
 
@@ -189,7 +196,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    assert re.fullmatch(r"(queue|location):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
+    assert re.fullmatch(r"(queue|location|pool|site|table):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
@@ -205,7 +212,7 @@ def test_recorded_values_are_tested(rule: Rule) -> None:
 def test_every_metric_is_exported_or_recorded(rule: Rule) -> None:
     known = FOREIGN | {str(record.data["record"]) for record in RECORDS}
     for entry in catalogue():
-        known |= {entry.name, f"{entry.name}_bucket"} if entry.type == "histogram" else {entry.name}
+        known |= {entry.name + end for end in ("", "_bucket", "_count")} if entry.type == "histogram" else {entry.name}
     assert metrics_of(rule.data["expr"]) - known == set()
     assert metrics_of(rule.data["expr"]) or rule.alert == "Watchdog"
 

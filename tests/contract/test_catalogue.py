@@ -13,11 +13,13 @@ import pytest
 import supercheck_exporter
 from contract.dashboard_facts import foreign_metrics
 from contract.dashboard_queries import expressions, metrics_in
-from contract.feature_list import ROOT, planned
+from contract.feature_list import BUILT, ROOT, all_of, planned
 from contract.rule_files import ALERTS, FOREIGN, RECORDS, metrics_of
 from servers.exporter import Exporter
 from servers.redis import RedisServer
 from supercheck_exporter.catalogue import Entry, catalogue
+from supercheck_exporter.collectors import TABLE, missing
+from supercheck_exporter.config import load
 from supercheck_exporter.core import Desc
 
 ENTRIES = catalogue()
@@ -25,7 +27,7 @@ NAMES = {entry.name for entry in ENTRIES}
 ENDS = ("_bucket", "_sum", "_count")
 RECORDED = {str(rule.data["record"]) for rule in RECORDS}
 SERIES = NAMES | {entry.name + end for entry in ENTRIES if entry.type == "histogram" for end in ENDS}
-UNITS = ("seconds", "bytes", "ratio", "jobs", "info")
+UNITS = ("seconds", "bytes", "ratio", "jobs", "rows", "connections", "info")
 # a count of what the name says, or a state that is 0 or 1
 NO_UNIT = {
     "supercheck_scrape_collector_success",
@@ -50,11 +52,17 @@ NO_UNIT = {
     "supercheck_redis_cluster_replicas",
     "supercheck_redis_cluster_masters_without_replica",
     "supercheck_redis_cluster_slots_owned",
+    "supercheck_pgbouncer_up",
+    "supercheck_pgbouncer_client_connection_limit",
+    "supercheck_postgres_up",
+    "supercheck_postgres_connection_limit",
+    "supercheck_postgres_lock_waiters",
+    "supercheck_postgres_transaction_id_age",
+    "supercheck_postgres_unindexed_foreign_keys",
+    "supercheck_postgres_single_row_statements",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}
-# metrics that no rule and no dashboard reads, and why they are worth their bytes
-UNREAD = {"supercheck_queue_overdue_delayed_jobs": "tells in a query which part of the backlog nobody has promoted"}
 by_name = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
 
@@ -122,8 +130,10 @@ def test_every_metric_that_is_read_is_made_by_somebody() -> None:
 
 
 def test_every_metric_is_read_or_says_why_not() -> None:
+    """What neither a rule nor a dashboard reads costs its bytes for nothing."""
     read = {name for _, names in queries() for name in names}
-    assert {name for name in NAMES if not {name, *(name + end for end in ENDS)} & read} == set(UNREAD)
+    unread = {name for name in NAMES if not {name, *(name + end for end in ENDS)} & read}
+    assert unread <= set(all_of("metrics", [feature for feature in BUILT if "no_dashboard" in feature]))
 
 
 def documents() -> list[Path]:
@@ -154,8 +164,9 @@ def test_the_page_of_a_running_exporter_is_the_catalogue() -> None:
             samples = exporter.wait_value(0, "supercheck_queue_added_jobs_total", queue="k6-global")
     served = {name for name in samples.names if not name.startswith("process_")}
     assert served <= NAMES
-    silent = {entry.collector for entry in ENTRIES} - {entry.collector for entry in ENTRIES if entry.name in served}
-    assert silent == set()
+    settings = load(server.exporter_env())
+    running = {"(every)", *(name for name in TABLE if not missing(name, settings))}
+    assert {entry.collector for entry in ENTRIES if entry.name in served} == running
 
 
 def test_a_metric_is_found_in_each_kind_of_query() -> None:

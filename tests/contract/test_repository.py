@@ -21,6 +21,7 @@ LONGER = {
     "tests/integration/test_queues.py": "one behaviour of one collector after the other, as bullmq writes it",
     "tests/integration/test_queue_events.py": "likewise",
     "tests/unit/test_journal.py": "the cases of one state machine",
+    "tests/unit/test_events.py": "likewise",
 }
 # written by programs: their addresses and hashes are not ours to choose
 LOCKS = re.compile(r"(^|/)(package-lock\.json|requirements\.lock)$")

@@ -20,6 +20,8 @@ MUTATING = re.compile(
     r"|\br (\w+ )?(DEL|UNLINK|PERSIST|EXPIRE|SET|HSET|HDEL|LREM|RPUSH|LPUSH|ZADD|ZREM|XTRIM|FLUSH\w+|CONFIG)\b"
     r"|redis-cli (DEL|UNLINK|PERSIST|EXPIRE|SET|FLUSH\w+|CONFIG)\b|kubectl[^\n]*\b(delete|scale|apply|rollout)\b"
     r"|\b(update|delete|insert) (from|into|\w+ set)\b"
+    r'|"(select count\()?(select )?(pg_(terminate|cancel)_backend|pg_reload_conf)\b'
+    r'|"(create index|alter|vacuum|analyze)\b'
 )
 each = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 
@@ -80,7 +82,7 @@ def test_metrics_named_exist(path: Path) -> None:
     known = FOREIGN | {str(record.data["record"]) for record in RECORDS} | {entry.name for entry in catalogue()}
     known |= {"supercheck_scrape_collector"}  # a prefix to grep for
     text = path.read_text()
-    for name in re.findall(r"\b(?:queue:|location:)?(?:supercheck|prometheus|alertmanager)_[a-z_]+(?::\w+)?", text):
+    for name in re.findall(r"\b(?:[a-z]+:)?(?:supercheck|prometheus|alertmanager)_[a-z_]+(?::\w+)?", text):
         assert name in known, name
 
 
@@ -101,6 +103,8 @@ def test_the_rule_about_changes_sees_them() -> None:
         'r DEL "bull:$q:$id:lock"',
         "docker exec supercheck-redis-1 redis-cli CONFIG SET maxmemory 1gb",
         "update runs set status = 'error'",
+        'psql -c "select pg_terminate_backend(1)"',
+        'psql -c "create index concurrently on monitors (organization_id)"',
     ):
         assert MUTATING.search(command), command
     for command in (
@@ -108,5 +112,6 @@ def test_the_rule_about_changes_sees_them() -> None:
         "r HGET bull:$q:meta paused",
         "docker ps -a",
         "r SLOWLOG GET 10",
+        'q "select pid from pg_stat_activity"',
     ):
         assert not MUTATING.search(command), command

@@ -68,7 +68,8 @@ class Heartbeats(threading.Thread):
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
-        self.join()
+        if self.is_alive():
+            self.join()
         self._client.close()
 
 
@@ -112,7 +113,7 @@ class Site:
         queue["depth"].add_many(95)
         queue["full"].add_many(110)
         queue["waiting"].worker("sleep", ms=500)
-        queue["waiting"].add_many(300)
+        queue["waiting"].add_many(1500)
         queue["stopped"].add_many(3)
         self._stuck = queue["stuck"].worker("hang")
         queue["stuck"].add()
@@ -134,7 +135,7 @@ class Site:
         queue["lost"].add_many(2000, delay=HOUR_MILLISECONDS)  # one transaction: trimmed before anybody can read
         for code in ("slow", "fewer"):
             queue[f"k6-{code}"].worker("sleep", ms=1000)
-            queue[f"k6-{code}"].add_many(200)
+            queue[f"k6-{code}"].add_many(600)
 
     def lose_schedules(self) -> None:
         """The key that holds the schedules expires (supercheck.md, fact 13)."""

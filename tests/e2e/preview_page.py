@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parents[1] / "artifacts" / "dashboards"
@@ -34,9 +35,15 @@ class Look:
         return {title for title, found in self.states.items() if found == state}
 
 
-def open_page(browser: Browser, url: str) -> Look:
-    """Open a page of the preview and collect what goes wrong in its console from the start."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": 1000})
+def open_page(browser: Browser, url: str, moment: float | None = None) -> Look:
+    """Open a page of the preview and collect what goes wrong in its console from the start.
+
+    `moment`, in Unix seconds, is the page's fixed "now" (in UTC); without it, now is now.
+    """
+    viewport = ViewportSize(width=WIDTH, height=1000)
+    page = browser.new_page(viewport=viewport, timezone_id=None if moment is None else "UTC")
+    if moment is not None:
+        page.clock.set_fixed_time(datetime.fromtimestamp(moment, UTC))
     look = Look(page)
 
     def hear(message: ConsoleMessage) -> None:
@@ -67,9 +74,9 @@ def show_whole(page: Page) -> None:
     wait_until_drawn(page)
 
 
-def look_at(browser: Browser, url: str, picture: Path | None = None) -> Look:
+def look_at(browser: Browser, url: str, moment: float, picture: Path | None = None) -> Look:
     """Open a dashboard with all rows unfolded and survey it; keep a picture of the whole page."""
-    look = open_page(browser, url)
+    look = open_page(browser, url, moment)
     page = look.page
     wait_until_drawn(page)
     show_whole(page)

@@ -38,15 +38,17 @@ CHROMIUM_FLAGS = (
 
 
 @contextmanager
-def told(name: str) -> Iterator[Prometheus]:
-    """Run a Prometheus that holds the story `name` (see history.py) and what the recording rules make of it."""
+def told(name: str, now: float) -> Iterator[Prometheus]:
+    """Run a Prometheus that holds the story `name` (see history.py) and what the recording rules make of it.
+
+    `now`, in Unix seconds, is the moment at which the story ends.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         config = folder / "prometheus.yml"
         config.write_text("{}\n")
         prometheus = Prometheus(config)
         data = prometheus.directory / "data"
-        now = time.time()
         metrics = folder / "history.txt"
         with metrics.open("w") as file:
             file.writelines(openmetrics(story(name, now), now))
@@ -127,7 +129,7 @@ def chromium() -> Iterator[Browser]:
 
 def main() -> None:
     """Serve a story until interrupted."""
-    with told(sys.argv[1]) as prometheus, served(prometheus.url, *map(Path, sys.argv[2:])) as page:
+    with told(sys.argv[1], time.time()) as prometheus, served(prometheus.url, *map(Path, sys.argv[2:])) as page:
         sys.stdout.write(f"{page}/ on Prometheus {prometheus.url}\n")
         sys.stdout.flush()
         threading.Event().wait()

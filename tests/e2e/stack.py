@@ -15,6 +15,8 @@ from servers.process import wait_for
 from servers.redis import RedisServer
 from servers.sinks import Sinks
 
+GRAFANA_URL = "http://grafana.example.com"
+
 # Prometheus' own flags that are durations, divided as the rules are (5m and 1m as shipped).
 PROMETHEUS_FLAGS = (
     f"--query.lookback-delta={300_000 // DIVISOR}ms",
@@ -30,8 +32,11 @@ class Stack:
         self.redis = RedisServer()
         self.site = Site(self.redis)
         thresholds = shortened_thresholds()
-        # below the shortened timeout of a scrape, as the manual asks
-        self.exporter = Exporter({**self.site.settings(), **thresholds, "REDIS_TIMEOUT_SECONDS": "0.3"})
+        # the timeout is below the shortened one of a scrape, as the manual asks
+        more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL}
+        self.exporter = Exporter(self.site.settings() | thresholds | more)
+        assert self.exporter.env is not None
+        self.exporter.env["PUBLIC_URL"] = self.exporter.url
         self.alertmanager = Alertmanager(folder / "alertmanager/alertmanager.yml")
         self.prometheus = Prometheus(folder / "prometheus/prometheus.yml", *PROMETHEUS_FLAGS)
         self._folder = folder

@@ -16,7 +16,6 @@ from servers.heartbeats import beat
 from servers.process import wait_for
 from servers.redis import LOOPBACK, RedisServer
 from servers.redis_cluster import RedisCluster
-from supercheck_exporter.collectors import TABLE
 
 HOUR_MS = 3_600_000
 ODD = 'say "hi" \\ größe\nsecond line'
@@ -114,7 +113,7 @@ def _shorten_info(tape: Tape) -> None:
 
 
 def record_single() -> Tape:
-    """Every collector on one server, as most sites have it."""
+    """Every collector that Redis feeds, on one server, as most sites have it."""
     tape = Tape()
     with RedisServer("--maxmemory", "256mb", "--maxmemory-policy", "noeviction") as server:
         tape.env = {"REDIS_HOST": "redis"} | SETTINGS
@@ -126,7 +125,7 @@ def record_single() -> Tape:
             scenario(server, bullmq)
             tape.now = time.time()
             after(site)
-            for collector in collectors(site, dict(TABLE)).values():
+            for collector in collectors(site).values():
                 list(collector.collect())
                 collector.stop()
         finally:
@@ -144,7 +143,7 @@ def record_cluster() -> Tape:
         site = site_on(tape, env, record=True)
         tape.versions = {"redis": str(cluster.nodes[0].client().info("server")["redis_version"])}
         tape.now = time.time()
-        collector = collectors(site, dict(TABLE))["redis"]
+        collector = collectors(site)["redis"]
         list(collector.collect())
         collector.stop()
         site.redis.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.exceptions import ResponseError
+from supercheck_exporter.collectors import TABLE
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Collector
 from supercheck_exporter.followers import Follower
@@ -22,6 +23,7 @@ from supercheck_exporter.sources.redis import Client, RedisSource
 
 SINGLE = Path(__file__).parent / "answers.json"
 CLUSTER = Path(__file__).parent / "answers_cluster.json"
+FED_BY_REDIS = ("queues", "queue_events", "workers", "redis")
 READS_AFTER = 6
 """Reads of the events streams after the scenario; each is short, so that the last ones find nothing."""
 
@@ -171,6 +173,6 @@ def after(site: Site) -> None:
         follower.last_success = site.redis.now()
 
 
-def collectors(site: Site, table: dict[str, Any]) -> dict[str, Collector]:
-    """Every collector of the table, not started."""
-    return {name: make(site) for name, (_, make) in table.items()}
+def collectors(site: Site) -> dict[str, Collector]:
+    """The collectors that Redis feeds, not started, in the order in which they look."""
+    return {name: TABLE[name][1](site) for name in FED_BY_REDIS}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from golden.tape import CLUSTER, SINGLE, Tape, after, before, collectors, site_on
+from golden.tape import CLUSTER, FED_BY_REDIS, SINGLE, Tape, after, before, collectors, site_on
 from prometheus_client.parser import text_string_to_metric_families
 from servers.process import require_program
 from supercheck_exporter.collectors import TABLE
@@ -22,8 +22,11 @@ FOLDER = Path(__file__).parent
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 
 
-PAGES = {name: name for name in TABLE} | {"redis_cluster": "redis"}
-"""Each golden file and the collector that it shows; the last one is of a cluster."""
+PAGES = {name: name for name in FED_BY_REDIS} | {"redis_cluster": "redis"}
+"""Each golden file made here and the collector that it shows; the last one is of a cluster."""
+
+WITHOUT = {"pgbouncer", "postgres", "postgres_statements"}
+"""Collectors that have no golden file yet; one that gets its file must go from here."""
 
 
 def collect(collector: Collector, now: float) -> str:
@@ -41,12 +44,12 @@ def page_of() -> Iterator[Callable[[str], str]]:
     site = site_on(single, single.env, record=False)
     before(site)
     after(site)
-    waiting = collectors(site, dict(TABLE))
+    waiting = collectors(site)
     pages: dict[str, str] = {}
 
     def of(name: str) -> str:
         if name == "redis_cluster" and name not in pages:
-            apart = collectors(site_on(cluster, cluster.env, record=False), dict(TABLE))["redis"]
+            apart = collectors(site_on(cluster, cluster.env, record=False))["redis"]
             pages[name] = collect(apart, cluster.now)
         while name not in pages:
             following = next(iter(waiting))
@@ -66,15 +69,16 @@ def test_the_page_is_the_one_that_was_reviewed(page_of: Callable[[str], str], na
     assert page_of(name) == path.read_text()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_promtool_has_nothing_to_say(name: str) -> None:
+@pytest.mark.promise("valid exposition")
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.prom")), ids=lambda path: path.stem)
+def test_promtool_has_nothing_to_say(path: Path) -> None:
     promtool = require_program("promtool")
-    page = (FOLDER / f"{name}.prom").read_bytes()
+    page = path.read_bytes()
     done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", FED_BY_REDIS)
 def test_every_metric_of_a_collector_is_on_its_pages(name: str) -> None:
     texts = [(FOLDER / f"{page}.prom").read_text() for page, collector in PAGES.items() if collector == name]
     families = [family for text in texts for family in text_string_to_metric_families(text)]
@@ -83,8 +87,10 @@ def test_every_metric_of_a_collector_is_on_its_pages(name: str) -> None:
     assert declared <= found
 
 
-def test_there_is_a_golden_file_for_each_page_and_no_other() -> None:
-    assert {path.stem for path in FOLDER.glob("*.prom")} == set(PAGES)
+def test_there_is_a_golden_file_for_each_collector() -> None:
+    files = {path.stem for path in FOLDER.glob("*.prom")}
+    assert set(PAGES) <= files
+    assert set(TABLE) - files == WITHOUT & set(TABLE)
 
 
 @pytest.mark.parametrize("path", [SINGLE, CLUSTER], ids=lambda path: path.stem)

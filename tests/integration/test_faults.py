@@ -63,6 +63,7 @@ def wait_well(exporter: Exporter) -> Samples:
 # -- frozen ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("frozen source")
 @pytest.mark.promise("recovers by itself")
 def test_a_frozen_redis_is_down_and_well_again(server: RedisServer, exporter: Exporter) -> None:
     server.freeze()
@@ -84,6 +85,7 @@ def test_the_page_of_a_frozen_redis_keeps_a_deadline_shorter_than_its_reads(serv
         wait_well(exporter)
 
 
+@pytest.mark.promise("frozen source")
 def test_scrapes_of_a_frozen_redis_at_once_all_answer(server: RedisServer, exporter: Exporter) -> None:
     """They join the run in flight: twenty scrapes are no twenty readers."""
     server.freeze()
@@ -151,6 +153,7 @@ def test_sigterm_ends_the_exporter_though_redis_is_frozen(server: RedisServer, e
 # -- killed and restarted --------------------------------------------------------------------------
 
 
+@pytest.mark.promise("recovers by itself")
 def test_a_killed_redis_is_down_and_its_successor_read(server: RedisServer, exporter: Exporter) -> None:
     with BullMQ(NEWEST, server.bullmq_connection()) as bullmq:
         bullmq.queue(QUEUE).add_many(3)
@@ -175,6 +178,7 @@ def test_100_scrapes_of_a_killed_redis_pile_nothing_up(server: RedisServer, expo
     wait_well(exporter)
 
 
+@pytest.mark.promise("recovers by itself")
 def test_100_scrapes_of_a_healthy_redis_pile_nothing_up(server: RedisServer, exporter: Exporter) -> None:
     threads, descriptors = after_some_scrapes(exporter)
     clients = int(server.client().info("clients")["connected_clients"])
@@ -217,6 +221,7 @@ def test_a_restart_that_lost_everything(server: RedisServer, exporter: Exporter)
     assert restarted >= started
 
 
+@pytest.mark.promise("recovers by itself")
 def test_an_exporter_that_starts_before_redis_finds_it(server: RedisServer) -> None:
     env = server.exporter_env() | READ_TIMEOUT
     server.kill()
@@ -269,6 +274,7 @@ def test_a_password_from_a_file(tmp_path_factory: pytest.TempPathFactory) -> Non
             wait_well(exporter)
 
 
+@pytest.mark.promise("recovers by itself")
 def test_a_password_that_changes_under_a_running_exporter(server: RedisServer, exporter: Exporter) -> None:
     client = server.client()
     client.config_set("requirepass", "a-new-one")

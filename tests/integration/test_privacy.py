@@ -32,6 +32,7 @@ def check_silent(exporter: Exporter) -> None:
     assert CANARY not in exporter.log()
 
 
+@pytest.mark.promise("privacy")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_job_s_content_appears_nowhere(private_redis: RedisServer, version: str) -> None:
     """In data, result, error, stack, job name, job id, progress, schedule name and heartbeat fields."""
@@ -75,6 +76,7 @@ def test_a_wrong_password_appears_nowhere(private_redis: RedisServer) -> None:
     assert CANARY not in run_cli("check", settings=settings).stdout
 
 
+@pytest.mark.promise("privacy")
 def test_the_right_password_appears_nowhere(private_redis: RedisServer) -> None:
     settings = private_redis.exporter_env() | {"LOG_LEVEL": "debug", "REDIS_TIMEOUT_SECONDS": "0.3"}
     with Exporter(settings) as exporter:
@@ -120,6 +122,7 @@ RECEIVERS = {
 }
 
 
+@pytest.mark.promise("secrets stay in files")
 def test_a_receiver_s_secret_appears_nowhere(private_redis: RedisServer) -> None:
     everything = private_redis.exporter_env() | RECEIVERS | {"LOG_LEVEL": "debug"}
     assert CANARY not in run_cli("check", settings=everything).stdout

@@ -58,6 +58,7 @@ def test_an_untouched_queue_counts_zero(exporter: Exporter, queue_name: str) -> 
         assert samples.value(f"supercheck_queue_{name}_timestamp_seconds", queue=queue_name) is None
 
 
+@pytest.mark.promise("both bullmq majors")
 @pytest.mark.promise("exact totals")
 def test_2000_jobs_that_are_removed_at_once_are_counted_and_timed(
     exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str
@@ -154,6 +155,7 @@ def test_a_delay_is_not_queue_wait(
     assert waits.count == waits.buckets[60.0] >= 1
 
 
+@pytest.mark.promise("both bullmq majors")
 def test_a_pause_is_queue_wait(exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str) -> None:
     queue = bullmq.queue(queue_name)
     queue.add()
@@ -219,6 +221,7 @@ def test_a_manual_retry_waits_anew(
     check_times(samples, redis_server, queue)
 
 
+@pytest.mark.promise("both bullmq majors")
 def test_a_stalled_job_is_counted_and_its_next_attempt_timed(
     exporter: Exporter, redis_server: RedisServer, bullmq: BullMQ, queue_name: str
 ) -> None:
@@ -303,6 +306,7 @@ def test_an_exporter_restart_in_the_middle(redis_server: RedisServer, bullmq: Bu
     hanging.stop()
 
 
+@pytest.mark.promise("restart in the middle")
 def test_the_last_finish_before_the_start_is_known(
     redis_server: RedisServer, bullmq_newest: BullMQ, queue_name: str
 ) -> None:

@@ -52,7 +52,7 @@ def command_name(words: tuple[bytes, ...]) -> str:
 
 def names(trip: RoundTrip) -> list[str]:
     """The commands of a round trip."""
-    return [command_name(words) for words in trip.commands()]
+    return [command_name(words) for words in trip.commands]
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +99,14 @@ def scrape_trips(exporter: Exporter, proxy: RedisProxy, *collectors: str) -> lis
     return [trip for trip in proxy.take() if not set(names(trip)) & (BACKGROUND - CHEAP)]
 
 
+@pytest.mark.promise("bounded scrape")
 def test_a_scrape_of_the_queues_takes_three_round_trips(proxied: tuple[Exporter, RedisProxy]) -> None:
     exporter, proxy = proxied
     trips = scrape_trips(exporter, proxy, "queues")
     assert 1 <= len(trips) <= ROUND_TRIPS, [names(trip)[:3] for trip in trips]
 
 
+@pytest.mark.promise("bounded scrape")
 def test_the_first_scrape_of_an_exporter_takes_three_round_trips(busy_redis: RedisServer) -> None:
     """It has no memory of priority levels yet, and knows no job from the events."""
     with RedisProxy(busy_redis.port) as proxy:
@@ -125,9 +127,10 @@ def test_the_workers_collector_takes_one_round_trip(proxied: tuple[Exporter, Red
     assert len(scrape_trips(exporter, proxy, "workers")) <= 1
 
 
+@pytest.mark.promise("bounded scrape")
 def test_a_scrape_sends_cheap_commands_only(proxied: tuple[Exporter, RedisProxy]) -> None:
     exporter, proxy = proxied
-    sent = [words for trip in scrape_trips(exporter, proxy) for words in trip.commands()]
+    sent = [words for trip in scrape_trips(exporter, proxy) for words in trip.commands]
     assert {command_name(words) for words in sent} <= CHEAP
     for words in sent:
         if words[0] == b"ZRANGE":
@@ -139,19 +142,20 @@ def test_a_scrape_sends_cheap_commands_only(proxied: tuple[Exporter, RedisProxy]
 def test_a_scrape_sends_under_40_commands_a_queue(proxied: tuple[Exporter, RedisProxy]) -> None:
     """The issue's budget is 400 commands for 10 queues."""
     exporter, proxy = proxied
-    sent = [words for trip in scrape_trips(exporter, proxy, "queues") for words in trip.commands()]
+    sent = [words for trip in scrape_trips(exporter, proxy, "queues") for words in trip.commands]
     assert len(sent) <= 40 * len(QUEUES)
 
 
 def test_only_numbers_of_a_job_are_read(proxied: tuple[Exporter, RedisProxy]) -> None:
     exporter, proxy = proxied
     allowed = {b"timestamp", b"opts", b"processedOn", b"finishedOn", b"ats", b"atm", b"stc", b"delay", b"priority"}
-    sent = [words for trip in scrape_trips(exporter, proxy, "queues") for words in trip.commands()]
+    sent = [words for trip in scrape_trips(exporter, proxy, "queues") for words in trip.commands]
     jobs = [words for words in sent if words[0] == b"HMGET" and not words[1].endswith(b":meta")]
     assert jobs, "some jobs were looked at"
     assert {field for words in jobs for field in words[2:]} <= allowed
 
 
+@pytest.mark.promise("bounded scrape")
 def test_no_background_reader_scans_more_for_more_scrapes(proxied: tuple[Exporter, RedisProxy]) -> None:
     exporter, proxy = proxied
     proxy.take()
@@ -163,6 +167,7 @@ def test_no_background_reader_scans_more_for_more_scrapes(proxied: tuple[Exporte
     assert commands.count("client|list") <= 1
 
 
+@pytest.mark.promise("read only")
 def test_nothing_is_written(busy_redis: RedisServer) -> None:
     """By Redis's own account: no command of the exporter is of its @write, @scripting or @dangerous kind."""
     client = busy_redis.client()
@@ -207,6 +212,7 @@ def families(samples: Samples) -> set[str]:
     return {name for name in samples.names if name.startswith("supercheck_")}
 
 
+@pytest.mark.promise("read only")
 def test_a_read_only_user_sees_everything(busy_redis: RedisServer) -> None:
     """The line of the manual is enough: no command outside it, and no right to write any key."""
     with Exporter(busy_redis.exporter_env()) as exporter:
@@ -221,6 +227,7 @@ def test_a_read_only_user_sees_everything(busy_redis: RedisServer) -> None:
     assert client.acl_log() == [] or all(entry["username"] != "monitor" for entry in client.acl_log())
 
 
+@pytest.mark.promise("unknown is absent")
 def test_client_list_forbidden_costs_the_consumers_only(busy_redis: RedisServer) -> None:
     samples = scrape_as(busy_redis, read_only_user("client|list"), "supercheck_queue_jobs")
     assert set(samples.values("supercheck_scrape_collector_success", by="collector").values()) == {1.0}
@@ -230,6 +237,7 @@ def test_client_list_forbidden_costs_the_consumers_only(busy_redis: RedisServer)
     assert serving["playwright-global"] == 1
 
 
+@pytest.mark.promise("unknown is absent")
 def test_info_forbidden_costs_what_only_it_tells(busy_redis: RedisServer) -> None:
     samples = scrape_as(busy_redis, read_only_user("info"), "supercheck_queue_jobs")
     success = samples.values("supercheck_scrape_collector_success", by="collector")
@@ -237,6 +245,7 @@ def test_info_forbidden_costs_what_only_it_tells(busy_redis: RedisServer) -> Non
     assert list(samples.values("supercheck_redis_node_up", by="node").values()) == [1]
 
 
+@pytest.mark.promise("unknown is absent")
 def test_xinfo_forbidden_makes_losses_unknown(busy_redis: RedisServer) -> None:
     """As before Redis 7, which has no `entries-added`: absent, not 0."""
     samples = scrape_as(busy_redis, read_only_user("xinfo|stream"), "supercheck_queue_added_jobs_total")

@@ -5,11 +5,14 @@ The receiver (compose/demo/receiver.py) refuses what Slack, PagerDuty, Discord, 
 
 from __future__ import annotations
 
+import smtplib
 import subprocess
 from collections.abc import Iterator, Mapping
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import requests
 from servers.monitoring import Alertmanager, monitoring_program, version_of
 from servers.process import wait_for
 from servers.sinks import ROUTING_KEY, Sinks
@@ -364,3 +367,20 @@ def test_the_receiver_answers_as_the_services_do(sinks: Sinks) -> None:
     assert sinks.post("/api/webhooks/1/x", {"content": "hello"}).status_code == 204
     assert sinks.post("/bot1:x/sendMessage", {"chat_id": "1", "text": "hello"}).json()["ok"] is True
     assert sinks.post("/nowhere", {}).status_code == 404
+
+
+def test_a_mail_without_text_and_html_is_refused(strict_sinks: Sinks) -> None:
+    host, port = strict_sinks.smarthost.split(":")
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.com", "b@example.com", "only text"
+    mail.set_content("text")
+    with smtplib.SMTP(host, int(port)) as client, pytest.raises(smtplib.SMTPDataError) as refused:
+        client.send_message(mail)
+    assert refused.value.smtp_code == 550
+    assert strict_sinks.messages()[-1].channel == "refused"
+
+
+def test_a_dead_man_switch_takes_any_request(strict_sinks: Sinks) -> None:
+    assert requests.get(f"{strict_sinks.url}/deadman", timeout=5).ok
+    assert requests.post(f"{strict_sinks.url}/deadman", data="anything", timeout=5).ok
+    assert [message.channel for message in strict_sinks.messages()[-2:]] == ["dead-man", "dead-man"]

@@ -164,6 +164,7 @@ def test_the_bounds_are_settings(redis_server: RedisServer, client: Client, bull
         exporter.wait_value(4, DESIRED, location="local")
 
 
+@pytest.mark.promise("unknown is absent")
 def test_workers_wanted_is_absent_while_the_age_is_unknown(
     redis_server: RedisServer, client: Client, bullmq_newest: BullMQ
 ) -> None:
@@ -204,6 +205,7 @@ def test_a_malformed_heartbeat_costs_itself_only(redis_server: RedisServer, clie
     assert samples.values(SERVING, by="queue")["playwright-global"] == 1
 
 
+@pytest.mark.promise("awkward input")
 def test_a_heartbeat_of_another_type_costs_itself_only(redis_server: RedisServer, client: Client) -> None:
     beat(client, "healthy-1")
     client.hset(KEY_PREFIX + "broken-2", "location", "local")

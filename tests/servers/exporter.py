@@ -97,6 +97,8 @@ PROGRAM = Path(sys.executable).parent / "supercheck-exporter"
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Only these settings, and what any program needs."""
     base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    if "PYTHONPATH" in os.environ:
+        base["PYTHONPATH"] = os.environ["PYTHONPATH"]
     return base | dict(settings)
 
 

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+
+import hiredis
 
 from servers.process import free_port
 from servers.redis import LOOPBACK
 
 READ_BYTES = 1 << 16
+HOLD_SECONDS = 0.05
+
+
+Command = tuple[bytes, ...]
 
 
 @dataclass
 class RoundTrip:
-    """What a client sent on one connection before the server next answered."""
+    """The commands that a client sent on one connection before it got an answer."""
 
     connection: int
-    sent: bytearray = field(default_factory=bytearray)
+    commands: list[Command] = field(default_factory=list)
 
-    def commands(self) -> list[tuple[bytes, ...]]:
-        """The commands in it, as lists of words (RESP arrays of bulk strings)."""
-        found, rest = list[tuple[bytes, ...]](), bytes(self.sent)
-        while rest:
-            head, rest = rest.split(b"\r\n", 1)
-            assert head.startswith(b"*"), f"not a command: {head!r}"
-            words = list[bytes]()
-            for _ in range(int(head[1:])):
-                size, rest = rest.split(b"\r\n", 1)
-                length = int(size[1:])
-                words.append(rest[:length])
-                rest = rest[length + 2 :]
-            found.append(tuple(words))
-        return found
+
+@dataclass
+class _Connection:
+    number: int
+    trip: RoundTrip | None = None
+    """The round trip that is on its way; None once an answer was passed on."""
+    last_sent: float = 0.0
+    requests: hiredis.Reader = field(default_factory=hiredis.Reader)
 
 
 class RedisProxy:
@@ -105,27 +106,32 @@ class RedisProxy:
             server = socket.create_connection((LOOPBACK, self._target_port))
             with self._lock:
                 self._sockets += [client, server]
-            answered = threading.Event()
-            answered.set()
-            self._run(self._requests, client, server, number, answered)
-            self._run(self._answers, server, client, answered)
+            connection = _Connection(number)
+            self._run(self._requests, client, server, connection)
+            self._run(self._answers, server, client, connection)
 
-    def _requests(self, client: socket.socket, server: socket.socket, number: int, answered: threading.Event) -> None:
-        current = RoundTrip(number)
+    def _requests(self, client: socket.socket, server: socket.socket, connection: _Connection) -> None:
         while chunk := _receive(client):
+            connection.requests.feed(chunk)
             with self._lock:
-                if answered.is_set():
-                    answered.clear()
-                    current = RoundTrip(number)
-                    self._round_trips.append(current)
-                current.sent += chunk
+                connection.last_sent = time.monotonic()
+                if connection.trip is None:
+                    connection.trip = RoundTrip(connection.number)
+                    self._round_trips.append(connection.trip)
+                while (words := connection.requests.gets()) is not False:
+                    connection.trip.commands.append(tuple(words))
             if not _send(server, chunk):
                 break
         _shut(server)
 
-    def _answers(self, server: socket.socket, client: socket.socket, answered: threading.Event) -> None:
+    def _answers(self, server: socket.socket, client: socket.socket, connection: _Connection) -> None:
         while chunk := _receive(server):
-            answered.set()
+            # A long pipeline is sent in several parts, and the first may be answered before the last is sent:
+            # the answer is held back until no more comes, so that what comes after it was sent in its knowledge.
+            while (quiet := time.monotonic() - connection.last_sent) < HOLD_SECONDS:
+                time.sleep(HOLD_SECONDS - quiet)
+            with self._lock:
+                connection.trip = None
             if not _send(client, chunk):
                 break
         _shut(client)

@@ -11,6 +11,7 @@ import sys
 import pytest
 from supercheck_exporter import __version__, cli
 from supercheck_exporter.catalogue import catalogue, markdown
+from supercheck_exporter.check import NO_SOURCE
 from supercheck_exporter.collectors import TABLE
 from supercheck_exporter.config import Settings
 
@@ -127,7 +128,7 @@ def test_an_address_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_without_a_source(capsys: pytest.CaptureFixture[str], command: str) -> None:
     status, out, err = exits(capsys, command)
     assert status == 2
-    assert err == "error: REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses.\n"
+    assert err == f"error: {NO_SOURCE}\n"
     assert "ok" not in out
 
 

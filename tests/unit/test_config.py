@@ -42,6 +42,10 @@ READ: list[tuple[str, str, Any]] = [
     ("REDIS_TLS_REJECT_UNAUTHORIZED", "false", False),
     ("REDIS_CLUSTER", "true", True),
     ("REDIS_TIMEOUT_SECONDS", "0.5", 0.5),
+    ("EXPORTER_DATABASE_URL", "postgresql://a:b@db:5432/c", SecretStr("postgresql://a:b@db:5432/c")),
+    ("DATABASE_URL", "postgres://a:b@db/c", SecretStr("postgres://a:b@db/c")),
+    ("PGBOUNCER_URL", "postgresql://a:b@pool:6432/pgbouncer", SecretStr("postgresql://a:b@pool:6432/pgbouncer")),
+    ("DATABASE_TIMEOUT_SECONDS", "5", 5.0),
     ("BULLMQ_PREFIX", "{bull}", "{bull}"),
     ("BULLMQ_PREFIX", "a:b", "a:b"),
     ("BULLMQ_QUEUES", "a, b ,,c", ("a", "b", "c")),
@@ -147,6 +151,8 @@ BAD = [
     ("REDIS_TIMEOUT_SECONDS", "0"),
     ("REDIS_TIMEOUT_SECONDS", "inf"),
     ("REDIS_TIMEOUT_SECONDS", "2000"),
+    ("DATABASE_TIMEOUT_SECONDS", "1"),
+    ("DATABASE_TIMEOUT_SECONDS", "5000"),
     ("BULLMQ_QUEUES", "a,b:c"),
     ("BULLMQ_MAX_QUEUES", "0"),
     ("BULLMQ_MAX_QUEUES", "1.5"),
@@ -285,7 +291,13 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
         assert CANARY not in repr(caught.value) + str(caught.value) + str(caught.value.problems)
 
 
-@pytest.mark.parametrize("variable", ["REDIS_HOST", "PUBLIC_URL", "GRAFANA_URL", "ALERTMANAGER_URL"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "REDIS_HOST", "PUBLIC_URL", "GRAFANA_URL", "ALERTMANAGER_URL",
+        "EXPORTER_DATABASE_URL", "DATABASE_URL", "PGBOUNCER_URL",
+    ],
+)  # fmt: skip
 def test_a_login_inside_a_bad_address_is_not_shown(variable: str) -> None:
     [problem] = problems_of({variable: f"redis://:{CANARY}@redis:6379"})
     assert problem.startswith(f"{variable}: read a value, allowed is ")

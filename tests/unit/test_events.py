@@ -138,6 +138,7 @@ class Model:
         if not isinstance(stream, Stream):
             return ResponseError("ERR no such key") if stream is None else WRONGTYPE
         facts = [b"length", len(stream.entries), b"last-generated-id", id_of(stream.newest)]
+        facts += [b"recorded-first-entry-id", id_of(stream.entries[0][0]) if stream.entries else b"0-0"]
         return facts + ([b"entries-added", stream.added] if self.entries_added else [])
 
 
@@ -148,6 +149,7 @@ class Sink:
         self.past: dict[str, list[Entry]] = {}
         self.entries: dict[str, list[Entry]] = {}
         self.losses: dict[str, list[int]] = {}
+        self.whole_since: dict[str, float] = {}
         self.forgotten: list[str] = []
 
     def backfill(self, queue: str, entries: Sequence[Entry]) -> None:
@@ -156,8 +158,9 @@ class Sink:
     def apply(self, queue: str, entries: Any) -> None:
         self.entries.setdefault(queue, []).extend(entries)
 
-    def lost(self, queue: str, entries: int) -> None:
+    def lost(self, queue: str, entries: int, before_ms: float) -> None:
         self.losses.setdefault(queue, []).append(entries)
+        self.whole_since[queue] = before_ms
 
     def forget(self, queue: str) -> None:
         self.forgotten.append(queue)
@@ -305,7 +308,7 @@ def test_entries_trimmed_before_they_were_read(site: Site) -> None:
     stream.trim(30)
     site.steps()
     assert len(site.read("a")) == 30
-    assert site.sink.losses == {"a": [70]}
+    assert (site.sink.losses, site.sink.whole_since) == ({"a": [70]}, {"a": 71})
     stream.add("added", times=5)
     site.steps(2)
     assert site.sink.losses == {"a": [70]}
@@ -361,6 +364,18 @@ def test_a_connection_that_broke_loses_nothing_by_itself(site: Site) -> None:
     site.model.stream("a").add("waiting", times=2)
     site.steps(2)
     assert (site.read("a"), site.sink.losses) == (["waiting"] * 2, {})
+
+
+def test_a_stream_that_was_replaced_while_the_exporter_was_stopped(site: Site) -> None:
+    site.model.stream("a").add("added", times=10)
+    site.steps()
+    site.model.stream("a").add("waiting", times=4)  # these are never read
+    site.model.streams[b"bull:a:events"] = Stream(newest=100)
+    site.model.stream("a").add("active", times=3)
+    vars(site.tail)["_read_at"] -= 60
+    site.steps()
+    assert site.read("a") == ["active"] * 3
+    assert site.sink.losses == {"a": [1]}
 
 
 def test_a_replica_that_was_behind_is_no_loss(site: Site) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from redis.exceptions import ResponseError
 from servers.process import wait_for
+from supercheck_exporter import followers
 from supercheck_exporter.core import SourceError
 from supercheck_exporter.followers import Follower
 
@@ -128,9 +129,10 @@ def test_each_change_is_logged_once(started: FollowerOf, caplog: pytest.LogCaptu
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_defect_ends_it_and_says_so(started: FollowerOf) -> None:
+def test_a_defect_ends_it_and_says_so(started: FollowerOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followers, "DEAD", dead := list[str]())
     follower = started(fails(ZeroDivisionError("a defect")))
-    wait_for(lambda: follower.error, LONG, "it has ended")
+    wait_for(lambda: dead == ["fake"], LONG, "it has ended, and is named for /-/healthy")
     with pytest.raises(SourceError, match="ended on a defect"):
         follower.require_fresh(LONG, "The thing")
 

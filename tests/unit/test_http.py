@@ -181,6 +181,12 @@ def test_healthy_asks_no_source(site: Site) -> None:
     assert site.left.calls == 0
 
 
+def test_unhealthy_when_a_reader_has_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supercheck_exporter.http.DEAD", ["keyspace"])
+    response, text = site.ask("/-/healthy")
+    assert (response.status, text) == (503, "background readers ended: keyspace\n")
+
+
 def test_ready_after_the_first_look_at_every_source(site: Site) -> None:
     site.left.problem = SourceError("Redis at redis:6379 is frozen")
     response, text = site.ask("/-/ready")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -200,16 +201,25 @@ def test_jobs_are_listed_longest_first_and_a_retry_goes_to_the_end() -> None:
 
 def test_no_pair_across_a_hole_is_trusted() -> None:
     made = after(*START, (2000, "waiting", "2"))
-    made.missed(30)
+    made.missed(30, math.inf)
     made.apply(entries((50_000, "completed"), (50_000, "active", "2")))
     assert totals(made) == {"added": 1, "completed": 1, "lost": 30}
     assert runs(made) == {}
     assert times(made.wait.value())[0] == 1
 
 
+def test_pairs_after_a_hole_are_trusted() -> None:
+    """A stream that was lost and began anew: what was read of the new one is whole."""
+    made = after((1000, "waiting", "old"), (2000, "active", "older"), (60_000, "waiting"), (61_000, "active", "2"))
+    made.missed(1, 60_000)
+    made.apply(entries((62_000, "active", "old"), (63_000, "active"), (64_000, "completed", "2")))
+    assert times(made.wait.value()) == (1, 3.0)
+    assert runs(made) == {"completed": (1, 3.0)}
+
+
 def test_a_job_moved_back_just_before_a_hole_is_no_retry() -> None:
     made = after(*START, (4000, "waiting"))
-    made.missed(1)
+    made.missed(1, math.inf)
     made.apply(entries((9000, "added", "2")))
     assert totals(made) == {"added": 2, "lost": 1}
 
@@ -357,7 +367,7 @@ def test_looking_at_an_unknown_queue_leaves_nothing_behind() -> None:
 def test_a_forgotten_queue_starts_anew() -> None:
     journals = Journals()
     journals.apply("a", entries((1000, "added")))
-    journals.lost("a", 4)
+    journals.lost("a", 4, math.inf)
     journals.forget("a")
     assert journals.read(["a"], lambda _, found: [found.totals]) == [dict.fromkeys(Journal().totals, 0)]
 

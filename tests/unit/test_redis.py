@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -321,6 +322,47 @@ def test_a_seed_that_never_answered_has_no_known_role() -> None:
     assert numbers(caught.value.samples) == {"node_up": {("redis:6379", "unknown"): 0}}
 
 
+def test_nodes_are_asked_side_by_side(cluster: Canned, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other three: one after the other, none would go on."""
+    collector = RedisCollector(cluster)
+    collect(collector)
+    together = threading.Barrier(4, timeout=10.0)
+    read_node = cluster.read_node
+
+    def wait_for_the_others(node: Node, commands: Sequence[Command]) -> list[Any]:
+        together.wait()
+        return read_node(node, commands)
+
+    monkeypatch.setattr(cluster, "read_node", wait_for_the_others)
+    assert sum(collect(collector)["node_up"].values()) == 4
+
+
+def test_where_cluster_nodes_is_forbidden_the_client_library_finds_them(
+    cluster: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NAMES:
+        del cluster.answers[name]["CLUSTER NODES"]
+    named = [Node(ONE, "master", None), Node(THREE, "replica", None)]
+    monkeypatch.setattr(cluster, "nodes", lambda purpose: named)
+    found = collect(RedisCollector(cluster))
+    assert found["node_up"] == {(ONE, "master"): 1, (THREE, "replica"): 1}
+    assert not [name for name in found if name.startswith("cluster_")], "unknown is absent"
+
+
+def test_a_server_that_is_no_cluster_is_named_with_the_reason(cluster: Canned, monkeypatch: pytest.MonkeyPatch) -> None:
+    del cluster.answers[ONE]["CLUSTER NODES"]
+
+    def refuse(purpose: str) -> list[Node]:
+        raise SourceError("Redis at redis:6379 is no cluster: set REDIS_CLUSTER=false")
+
+    monkeypatch.setattr(cluster, "nodes", refuse)
+    collector = RedisCollector(cluster)
+    with pytest.raises(SourceError, match="REDIS_CLUSTER") as caught:
+        list(collector.collect())
+    assert numbers(caught.value.samples) == {"node_up": {("redis:6379", "unknown"): 0}}
+    assert "REDIS_CLUSTER" in collector.problems["redis:6379"]
+
+
 def test_hostnames_where_the_cluster_prefers_them(cluster: Canned) -> None:
     named = WELL
     for n in range(1, 5):
@@ -333,7 +375,8 @@ def test_hostnames_where_the_cluster_prefers_them(cluster: Canned) -> None:
     cluster.answers["redis-1:6379"] |= {"INFO": info(replication=replication)}
     cluster.answers["redis:6379"] = cluster.answers["redis-1:6379"]
     found = collect(RedisCollector(cluster))
-    assert set(found["node_up"]) == {
-        ("redis-1:6379", "master"), ("redis-2:6379", "master"), ("redis-3:6379", "replica"), ("redis-4:6379", "replica"),
+    assert dict(found["node_up"]) == {
+        ("redis-1:6379", "master"): 1, ("redis-2:6379", "master"): 1,
+        ("redis-3:6379", "replica"): 1, ("redis-4:6379", "replica"): 1,
     }  # fmt: skip
     assert found["replication_lag_bytes"] == {("redis-3:6379", "replica"): 10}

@@ -105,6 +105,13 @@ def test_a_client_of_one_purpose_is_made_once() -> None:
     made.close()
 
 
+def test_only_the_follower_of_events_is_told_of_every_broken_connection() -> None:
+    made = source()
+    retries = {purpose: made.client("a", 1, purpose).get_retry().get_retries() for purpose in ("read", "events")}
+    assert retries == {"read": 1, "events": 0}
+    made.close()
+
+
 def test_a_single_server_is_one_master() -> None:
     made = source(REDIS_PORT="6380")
     assert [(node.name, node.role) for node in made.masters("test")] == [("redis:6380", "master")]

@@ -26,6 +26,9 @@ class Clients(Follower):
         """Ask every master once: a worker's connections are on the node that holds its queue."""
         source = self._keyspace.source
         prefix, queues = source.settings.bullmq_prefix, self._keyspace.queues
+        if not all("!" <= char <= "~" for char in prefix):  # Redis takes no such name for a connection
+            self._counts = None
+            return PAUSE_SECONDS * 6
         counts = dict.fromkeys(queues, 0)
         try:
             for node in source.masters("clients"):

@@ -7,6 +7,7 @@ so entries are read as they come and lost ones are counted. Ids are Redis's cloc
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ READ_BYTES = 4_000_000
 so that one answer stays about this large."""
 
 AUDIT_SECONDS = 10.0
+STOPPED_SECONDS = 3.0
+"""More than a read that finds nothing takes."""
+
 BACKFILL_ENTRIES = 10_000
 BACKFILL_BYTES = 4_000_000
 BACKFILL_STEP = 200
@@ -53,8 +57,8 @@ class Sink(Protocol):
     def apply(self, queue: str, entries: Iterable[Entry]) -> None:
         """Take what happened now."""
 
-    def lost(self, queue: str, entries: int) -> None:
-        """Take the number of entries that were gone before they were read."""
+    def lost(self, queue: str, entries: int, before_ms: float) -> None:
+        """Take the number of entries that were gone before they were read; all since ``before_ms`` were read."""
 
     def forget(self, queue: str) -> None:
         """A queue is gone."""
@@ -108,6 +112,7 @@ class EventTail(Follower):
         self._next_audit = 0.0
         self._counts_entries = True
         self._gap = False
+        self._read_at = 0.0
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -126,6 +131,7 @@ class EventTail(Follower):
         try:
             self._follow_new_queues()
             found, blocked = self._read_all()
+            self._notice_a_stop()
             if time.monotonic() >= self._next_audit or self._gap:
                 self._audit()
                 self._next_audit, self._gap = time.monotonic() + AUDIT_SECONDS, False
@@ -138,6 +144,13 @@ class EventTail(Follower):
         if found >= MAX_COUNT:
             return 0.0
         return GATHER_SECONDS if found else 0.0 if blocked else POLL_SECONDS
+
+    def _notice_a_stop(self) -> None:
+        """A process that was stopped for a while has missed as much as one that was cut off."""
+        now = time.monotonic()
+        if self._read_at and now - self._read_at > STOPPED_SECONDS:
+            self._gap = True
+        self._read_at = now
 
     # -- which streams -----------------------------------------------------------------------------
 
@@ -278,7 +291,7 @@ class EventTail(Follower):
             self._counts_entries = False  # forbidden; until an answer comes
             return
         if self._gap and (stream.added_base or stream.read):
-            self._sink.lost(stream.queue, 1)
+            self._sink.lost(stream.queue, 1, math.inf)
         stream.added_base, stream.read = 0, 0
 
     def _compare(self, stream: _Stream, info: Sequence[Any]) -> None:
@@ -293,12 +306,15 @@ class EventTail(Follower):
             return  # not all of it is read yet: the next audit compares
         if stream.added_base is not None:
             missing = added - stream.added_base - stream.read
+            first = _order(facts[b"recorded-first-entry-id"])
+            whole_since = first[0] if facts.get(b"length") else math.inf
             if missing > 0:
-                self._sink.lost(stream.queue, missing)
-            elif added < stream.added_base:  # a new stream under the old name, not a replica that was behind
+                self._sink.lost(stream.queue, missing, whole_since)
+            elif missing < 0 and first > _order(stream.audited_id or b"0-0"):
+                # a new stream under the old name; a replica that was behind still has what was read before
                 replaced = added - stream.read
                 if self._gap or replaced > 0:
-                    self._sink.lost(stream.queue, max(1, replaced))
+                    self._sink.lost(stream.queue, max(1, replaced), whole_since)
         stream.added_base, stream.read = added, 0
 
 

@@ -139,17 +139,13 @@ class Journal:
             if self.waiting.get(job) == ready:
                 del self.waiting[job]
             return
-        while self.waiting:
-            job, since = next(iter(self.waiting.items()))
-            if since >= seen - CLOCK_MS:
-                break
-            del self.waiting[job]
+        _forget(self.waiting, seen - CLOCK_MS)
 
-    def missed(self, entries: int) -> None:
-        """Some entries were lost: no pair across the hole can be trusted."""
+    def missed(self, entries: int, before_ms: float) -> None:
+        """Some entries from before ``before_ms`` were lost: no pair across the hole can be trusted."""
         self.totals["lost"] += entries
-        self.waiting.clear()
-        self.active.clear()
+        _forget(self.waiting, before_ms)
+        _forget(self.active, before_ms)
         self._moved_back = None
 
     def _settle(self, event: bytes, job: bytes) -> None:
@@ -169,6 +165,15 @@ class Journal:
         self.run[outcome].observe((ms - since) / 1000)
         if outcome == "retried":
             self.totals["retried"] += 1
+
+
+def _forget(jobs: dict[bytes, int], before_ms: float) -> None:
+    """Forget the jobs since before a moment; the longest ones stand first."""
+    while jobs:
+        job, since = next(iter(jobs.items()))
+        if since >= before_ms:
+            break
+        del jobs[job]
 
 
 class Journals:
@@ -197,10 +202,10 @@ class Journals:
         with self._lock:
             self._of(queue).apply(entries)
 
-    def lost(self, queue: str, entries: int) -> None:
+    def lost(self, queue: str, entries: int, before_ms: float) -> None:
         """See events.Sink."""
         with self._lock:
-            self._of(queue).missed(entries)
+            self._of(queue).missed(entries, before_ms)
 
     def forget(self, queue: str) -> None:
         """See events.Sink."""

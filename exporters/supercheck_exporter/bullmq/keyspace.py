@@ -23,6 +23,7 @@ MAX_WALK_PAUSE_SECONDS = 60.0
 """... but never by more, so that what is known stays younger than its readers ask for."""
 
 MAX_HEARTBEATS = 1000
+MAX_EXTRA = 100_000
 FORGET_AFTER_WALKS = 2
 """SCAN may miss a key that is being rewritten while it rehashes; a queue goes after so many misses."""
 
@@ -40,6 +41,7 @@ class Keyspace(Follower):
         self._seeded = tuple(settings.bullmq_queues)
         self._limit = settings.bullmq_max_queues
         self._misses: dict[str, int] = {}
+        self._extra: dict[str, tuple[bytes, ...]] = {}
         self.queues: tuple[str, ...] = self._seeded
         """Queue names, seeded ones first; replaced as a whole, so a reader needs no lock."""
         self.heartbeats: tuple[bytes, ...] = ()
@@ -49,12 +51,21 @@ class Keyspace(Follower):
         self.dropped = 0
         """Queues left out because there are more than BULLMQ_MAX_QUEUES."""
 
+    def also(self, pattern: str) -> None:
+        """Walk for this pattern too, from the next walk on; each pattern costs a pass over all keys."""
+        self._extra.setdefault(pattern, ())
+
+    def extra(self, pattern: str) -> tuple[bytes, ...]:
+        """The keys of a pattern of ``also`` that the last walk found, by name."""
+        return self._extra.get(pattern, ())
+
     def step(self) -> float:
         """Walk every master once."""
         masters = self.source.masters("keyspace")
         self._measure_clock()
         found: set[str] = set()
         beats: set[bytes] = set()
+        extra: dict[str, set[bytes]] = {pattern: set() for pattern in tuple(self._extra)}
         cost = 0.0
         meta = f"{keys.glob_escape(self._prefix)}:*:meta"
         for node in masters:
@@ -64,9 +75,15 @@ class Keyspace(Follower):
             took, found_beats = self._walk(node, HEARTBEAT_PREFIX.decode() + "*")
             cost += took
             beats.update(found_beats)
+            for pattern, keys_of in extra.items():
+                took, more = self._walk(node, pattern)
+                cost += took
+                keys_of.update(more)
         self.seen = frozenset(found)
         self._keep(self._real_queues(found - set(self.queues)) | (found & set(self.queues)))
         self.heartbeats = tuple(sorted(beats)[:MAX_HEARTBEATS])
+        for pattern, keys_of in extra.items():
+            self._extra[pattern] = tuple(sorted(keys_of)[:MAX_EXTRA])
         return min(max(WALK_PAUSE_SECONDS, COST_RATIO * cost), MAX_WALK_PAUSE_SECONDS)
 
     def _walk(self, node: Node, pattern: str) -> tuple[float, list[bytes]]:
@@ -94,8 +111,8 @@ class Keyspace(Follower):
         kept = {n for n in self.queues if n not in self._seeded and self._misses[n] < FORGET_AFTER_WALKS}
         others = sorted((found | kept) - set(self._seeded))
         names = (*self._seeded, *others)
-        self.dropped = max(0, len(names) - self._limit)
         self.queues = names[: self._limit]
+        self.dropped = max(0, len(names) - self._limit)
         self._misses = {n: m for n, m in self._misses.items() if n in self.queues}
 
     def _measure_clock(self) -> None:

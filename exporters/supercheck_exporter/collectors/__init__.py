@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from supercheck_exporter.collectors.pgbouncer import PgBouncerCollector
+from supercheck_exporter.collectors.postgres import PostgresCollector
+from supercheck_exporter.collectors.postgres_statements import PostgresStatementsCollector
 from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
 from supercheck_exporter.collectors.redis import RedisCollector
 from supercheck_exporter.collectors.workers import WorkersCollector
+from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Collector
 from supercheck_exporter.site import Site
 
@@ -19,5 +23,26 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
     "queue_events": (QueueEventsCollector, lambda site: QueueEventsCollector(site.tail, site.journals)),
     "workers": (WorkersCollector, lambda site: WorkersCollector(site.keyspace, site.clients, site.loads)),
     "redis": (RedisCollector, lambda site: RedisCollector(site.redis)),
+    "pgbouncer": (PgBouncerCollector, lambda site: PgBouncerCollector(site.pgbouncer)),
+    "postgres": (PostgresCollector, lambda site: PostgresCollector(site.postgres)),
+    "postgres_statements": (PostgresStatementsCollector, lambda site: PostgresStatementsCollector(site.postgres)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
+
+_DATABASE = "EXPORTER_DATABASE_URL"
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "pgbouncer": ("PGBOUNCER_URL",),
+    "postgres": (_DATABASE,),
+    "postgres_statements": (_DATABASE,),
+}
+"""Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
+
+
+def missing(name: str, settings: Settings) -> list[str]:
+    """The settings without which this collector has no source; a collector without its source is not registered."""
+    known = {
+        "REDIS_HOST": settings.redis_host is not None,
+        "PGBOUNCER_URL": settings.pgbouncer_url is not None,
+        _DATABASE: settings.database is not None,
+    }
+    return [setting for setting in NEEDS.get(name, ("REDIS_HOST",)) if not known[setting]]

@@ -121,6 +121,7 @@ class QueuesCollector(Collector):
     def collect(self) -> Iterator[Sample]:
         """Read all queues in three round trips and yield their samples."""
         now_ms = self._source.now() * 1000
+        dropped = self._keyspace.dropped  # before the queues, which are replaced first
         states = self._look(now_ms)
         ages = self._oldest.find(states, now_ms, self._met)
         consumers, stalled = self._clients.counts(), self._stalled.counts()
@@ -140,7 +141,7 @@ class QueuesCollector(Collector):
             if name in stalled:
                 yield STALLED(stalled[name], keys.label(name))
         self._loads.put(loads)
-        yield DROPPED(self._keyspace.dropped)
+        yield DROPPED(dropped)
         if self._keyspace.last_success:
             yield SCAN_SUCCESS(self._keyspace.last_success)
 

@@ -110,7 +110,12 @@ class RedisSource:
         key = f"{purpose} {host}:{port}"
         with self._lock:
             if key not in self._clients:
-                made = redis.Redis(host=host, port=port, **self._options())
+                options = self._options()
+                if (
+                    purpose == "events"
+                ):  # the follower must notice that its connection broke: it may have missed something
+                    options["retry"] = Retry(NoBackoff(), 0)
+                made = redis.Redis(host=host, port=port, **options)
                 made.response_callbacks.clear()
                 self._clients[key] = made
             return self._clients[key]

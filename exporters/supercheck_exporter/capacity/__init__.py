@@ -1,0 +1,1 @@
+"""Organizations' capacity: who may run, who is parked before BullMQ, and for how long."""

@@ -1,0 +1,131 @@
+"""PostgreSQL frozen, locked, full, gone: it costs its own collectors only, in time, and nothing piles up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+from servers.exporter import Exporter, Samples, run_cli
+from servers.postgres import DATABASE, OWNER, OWNER_PASSWORD, PgBouncerServer, PostgresServer
+from servers.redis import RedisServer
+
+TIMEOUT = {"DATABASE_TIMEOUT_SECONDS": "2"}
+DEADLINE = 6.0
+DATABASE_COLLECTORS = ("postgres", "postgres_statements")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One with few connections, to be broken and mended again."""
+    with PostgresServer({"max_connections": 20}) as own:
+        yield own
+
+
+@pytest.fixture
+def exporter(server: PostgresServer) -> Iterator[Exporter]:
+    """An exporter that gives up after 2 seconds."""
+    with Exporter(server.exporter_env() | TIMEOUT) as own:
+        yield own
+
+
+def success(samples: Samples) -> dict[str, float]:
+    return samples.values("supercheck_scrape_collector_success", by="collector")
+
+
+@pytest.mark.promise("frozen source")
+def test_a_frozen_server_costs_its_own_collectors(server: PostgresServer) -> None:
+    with (
+        RedisServer() as redis,
+        PgBouncerServer(server) as pooler,
+        Exporter(redis.exporter_env() | pooler.exporter_env() | server.exporter_env() | TIMEOUT) as exporter,
+    ):
+        exporter.wait_follows()
+        server.freeze()
+        samples = exporter.scrape(deadline=DEADLINE)
+        assert {name for name, worked in success(samples).items() if not worked} == {*DATABASE_COLLECTORS}
+        assert samples.value("supercheck_postgres_up") == 0
+        assert samples.value("supercheck_pgbouncer_up") == 1
+        assert samples.labels("supercheck_postgres_connections") == []
+        assert "PostgreSQL is down" in exporter.page("/")
+        server.thaw()
+        exporter.wait_value(1, "supercheck_postgres_up")
+
+
+@pytest.mark.promise("frozen source")
+def test_scrapes_of_a_frozen_server_pile_nothing_up(server: PostgresServer, exporter: Exporter) -> None:
+    exporter.scrape()
+    server.freeze()
+    exporter.scrape(deadline=DEADLINE)
+    threads, descriptors = exporter.threads(), exporter.descriptors()
+    for _ in range(6):
+        assert success(exporter.scrape(deadline=1)) == dict.fromkeys(DATABASE_COLLECTORS, 0)
+    exporter.scrape(deadline=DEADLINE)
+    assert exporter.threads() <= threads
+    assert exporter.descriptors() <= descriptors
+    server.thaw()
+    exporter.wait_value(1, "supercheck_postgres_up")
+
+
+@pytest.mark.promise("frozen source")
+def test_a_server_that_freezes_in_the_middle_of_an_answer(server: PostgresServer, exporter: Exporter) -> None:
+    """The login went well; then a lock on a catalog holds our read, and the server ends it before we do."""
+    with server.connect(DATABASE) as admin, admin.transaction():
+        admin.execute("LOCK TABLE pg_constraint IN ACCESS EXCLUSIVE MODE")
+        samples = exporter.scrape(deadline=DEADLINE)
+        done = run_cli("check", settings=server.exporter_env() | TIMEOUT)
+        assert success(samples)["postgres"] == 0
+        assert samples.value("supercheck_postgres_up") == 1, "it answers"
+        assert samples.labels("supercheck_postgres_connections") == [], "all or nothing"
+    assert "holds a lock that our read waits for" in done.stdout
+    exporter.wait_value(1, "supercheck_scrape_collector_success", collector="postgres")
+
+
+@pytest.mark.promise("no lock on a writer")
+def test_our_reads_take_no_lock_that_a_writer_waits_for(server: PostgresServer, exporter: Exporter) -> None:
+    """A table that somebody alters can be read about, and our reads wait for no row."""
+    with ExitStack() as stack:
+        writer = stack.enter_context(psycopg.connect(server.url(OWNER, OWNER_PASSWORD)))
+        for table in ("runs", "monitor_results", "monitors", "jobs", "organization"):
+            writer.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        samples = exporter.scrape(deadline=DEADLINE)
+        assert success(samples) == dict.fromkeys(DATABASE_COLLECTORS, 1)
+        assert samples.value("supercheck_postgres_lock_waiters", database=DATABASE) == 0
+
+
+def test_no_connection_left_is_said(server: PostgresServer, exporter: Exporter) -> None:
+    with ExitStack() as stack:
+        with pytest.raises(psycopg.OperationalError):
+            for _ in range(30):
+                stack.enter_context(psycopg.connect(server.url(OWNER, OWNER_PASSWORD)))
+        samples = exporter.scrape(deadline=DEADLINE)
+        done = run_cli("check", settings=server.exporter_env() | TIMEOUT)
+    assert samples.value("supercheck_postgres_up") == 0
+    assert "has no connection left for us: see who holds them in pg_stat_activity" in done.stdout
+    exporter.wait_value(1, "supercheck_postgres_up")
+
+
+@pytest.mark.promise("recovers by itself")
+def test_a_server_that_crashes_is_down_and_well_again(server: PostgresServer, exporter: Exporter) -> None:
+    exporter.wait_value(1, "supercheck_postgres_up")
+    server.kill()
+    samples = exporter.scrape(deadline=DEADLINE)
+    assert samples.value("supercheck_postgres_up") == 0
+    assert success(samples) == dict.fromkeys(DATABASE_COLLECTORS, 0)
+    server.start()
+    exporter.wait_value(1, "supercheck_postgres_up")
+    exporter.wait_value(1, "supercheck_scrape_collector_success", collector="postgres_statements")
+
+
+@pytest.mark.promise("no secret")
+def test_no_password_in_logs_page_or_metrics(server: PostgresServer) -> None:
+    word = "wrong-secret-word"
+    for url in (server.url(password=word), f"postgresql://somebody:{word}@127.0.0.1:1/x"):
+        with Exporter({"EXPORTER_DATABASE_URL": url, "LOG_LEVEL": "debug"} | TIMEOUT) as exporter:
+            shown = exporter.scrape(deadline=DEADLINE).text + exporter.page("/") + exporter.log()
+        assert word not in shown
+    done = run_cli("serve", settings={"DATABASE_URL": f"mysql://x:{word}@h/db"})
+    assert done.returncode == 2
+    assert "DATABASE_URL: read a value, allowed is postgresql://" in done.stdout
+    assert word not in done.stdout
