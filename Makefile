@@ -7,7 +7,7 @@ TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo dashboards/
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types generated golden dashboards manual rules bench tools lock up down clean
+.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,10 @@ dashboards: ## rewrite dashboards/*.json from dashboards/src
 
 manual: ## rewrite the tables of exporters/README.md from the program
 	PYTHONPATH=tests $(VENV)/python -m contract.manual --write
+
+pictures: ## rewrite the README's pictures from a demo in trouble (about 4 minutes)
+	@compose/install.sh test
+	PYTHONPATH=tests $(VENV)/python -m e2e.pictures $(ARGS)
 
 rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the shipped thresholds
 	$(VENV)/python -m supercheck_exporter.rules --write

@@ -32,6 +32,8 @@ debian_packages() {
     if ! have prometheus || ! have promtool; then echo prometheus; fi
     if ! have prometheus-alertmanager && ! have alertmanager; then echo prometheus-alertmanager; fi
     if [ "$1" = test ]; then
+        if ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then echo postgresql; fi
+        if ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; then echo pgbouncer; fi
         if ! have chromium; then echo chromium; fi
         # without a font for text Chromium draws boxes
         if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi
@@ -159,7 +161,23 @@ install_preview() {
 
 # ---- Go
 
-stands() { go version -m "$TOOLS/$1" 2>/dev/null | grep -q "mod.*/$2[[:space:]]*$3"; }
+stands() { go version -m "$TOOLS/$1" 2>/dev/null | grep -Eq "(mod|dep).*/$2[[:space:]]+$3([[:space:]]|$)"; }
+
+# `go install` refuses a module whose go.mod replaces another: a module of our own repeats its lines.
+build_prometheus() {
+    local module=github.com/prometheus/prometheus source scratch
+    scratch=$(mktemp -d)
+    source=$(go mod download -json "$module@$PROMETHEUS_VERSION" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    cp "$source/go.mod" "$source/go.sum" "$scratch/"
+    chmod u+w "$scratch"/*
+    (
+        cd "$scratch"
+        go mod edit -module=tools -require="$module@$PROMETHEUS_VERSION"
+        # without the discovery of 25 clouds, which nobody needs here
+        nice go build -mod=mod -tags remove_all_sd -o "$TOOLS/" "$module/cmd/prometheus" "$module/cmd/promtool"
+    )
+    rm -rf "$scratch"
+}
 
 install_tools() {
     have go || die "Go is missing; the tools are optional, Debian's older ones are used without them"
@@ -173,9 +191,7 @@ install_tools() {
     fi
     if ! { stands prometheus prometheus "$PROMETHEUS_VERSION" && stands promtool prometheus "$PROMETHEUS_VERSION"; }; then
         working "Prometheus and promtool $PROMETHEUS_VERSION (5 to 10 minutes)"
-        # without the discovery of 25 clouds, which nobody needs here
-        GOBIN=$TOOLS nice go install -tags remove_all_sd "github.com/prometheus/prometheus/cmd/prometheus@$PROMETHEUS_VERSION" \
-            "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS_VERSION"
+        build_prometheus
     fi
 }
 

@@ -22,6 +22,7 @@ PROMETHEUS = 'job="prometheus",instance="prometheus:9090"'
 ALERTMANAGER = 'job="alertmanager",instance="alertmanager:9093"'
 WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",severity="none"}'
 GROUPS = (
+    "supercheck-recording-capacity",
     "supercheck-recording-database",
     "supercheck-recording-queue",
     "supercheck-recording-queue-slow",
@@ -31,6 +32,8 @@ GROUPS = (
     "supercheck-worker",
     "supercheck-redis",
     "supercheck-database",
+    "supercheck-capacity",
+    "supercheck-monitor",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -157,7 +160,19 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield 'supercheck_workers_desired{location="local"}', lambda t: 1
     yield from redis_series()
     yield from database_series()
-    for name in ("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"):
+    yield from capacity_series()
+    yield from monitor_series()
+    for name in (
+        "queues",
+        "queue_events",
+        "workers",
+        "redis",
+        "pgbouncer",
+        "postgres",
+        "postgres_statements",
+        "organization_capacity",
+        "monitors",
+    ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
     yield f"supercheck_keyspace_scan_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t - 30
@@ -197,6 +212,44 @@ def database_series() -> Iterator[tuple[str, Value]]:
             lambda t, n=calls: (t - RESTART if t > RESTART else t) // 60 * n,  # type: ignore[misc]
         )
     yield "supercheck_postgres_query_seconds_count", lambda t: (t - RESTART if t > RESTART else t) // 60 * 1200
+
+
+def capacity_series() -> Iterator[tuple[str, Value]]:
+    """One organization, which may run one and park ten: of two tests one is parked, for 3 minutes."""
+    by = 'organization="acme",plan="none"'
+    tests = queues()[0].jobs
+
+    def since(t: int) -> list[int]:
+        return [t - job.ready for job in tests if job.ready <= t < job.start]
+
+    def running(t: int) -> int:
+        return len([job for job in tests if job.start <= t < job.end])
+
+    yield f"supercheck_organization_running_jobs{{{by}}}", running
+    yield f"supercheck_organization_running_runs{{{by}}}", running
+    yield f"supercheck_organization_queued_jobs{{{by}}}", lambda t: len(since(t))
+    yield f"supercheck_organization_running_limit_jobs{{{by}}}", lambda t: 1
+    yield f"supercheck_organization_queued_limit_jobs{{{by}}}", lambda t: 10
+    yield f"supercheck_organization_oldest_queued_age_seconds{{{by}}}", lambda t: max(since(t), default=0)
+    yield "supercheck_organizations_at_queue_limit", lambda t: 0
+    for kind in ("running_completed", "queued_unparked"):
+        yield f'supercheck_phantom_runs{{kind="{kind}"}}', lambda t: 1
+    # one test in twenty fails, and in the whole day one run ends in error
+    for status, share in (("passed", 20), ("failed", 1), ("error", 0)):
+        yield (
+            f'supercheck_runs_finished_total{{status="{status}"}}',
+            lambda t, n=share: n * (t - RESTART if t > RESTART else t) // 3600 + (not n and t > RESTART),  # type: ignore[misc]
+        )
+    yield 'supercheck_retention_overdue_rows{entity="job_runs"}', lambda t: 40 + t // 3600
+
+
+def monitor_series() -> Iterator[tuple[str, Value]]:
+    """Three monitors of 5 minutes, a job of each type, one location."""
+    yield "supercheck_monitor_staleness_intervals", lambda t: 1 if t % 300 == 0 else 0
+    yield "supercheck_job_overdue_seconds", lambda t: 2 if t % 3600 == 0 else 0
+    for queue, schedules in (("monitor-scheduler", 3), ("job-scheduler", 1), ("k6-job-scheduler", 1)):
+        yield f'supercheck_schedules_expected{{queue="{queue}"}}', lambda t, n=schedules: n  # type: ignore[misc]
+    yield 'supercheck_location_enabled{location="local"}', lambda t: 1
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

@@ -54,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--fault-after", type=float, default=15.0, metavar="SECONDS", help="healthy before the fault (%(default)g)"
     )
+    parser.add_argument(
+        "--back-after", type=float, default=15.0, metavar="SECONDS", help="from the page to the mend (%(default)g)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory, logs and all")
     parser.add_argument(
         "--after-render",
@@ -80,10 +83,10 @@ def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
         story.start()
         if arguments.rest is not None:
             return story.rest(arguments.rest)
-        wrong = story.trouble(arguments.fault_after, arguments.within)
+        wrong = story.trouble(arguments.fault_after, arguments.back_after, arguments.within)
         while arguments.repeat and not wrong:
             story.stay(AGAIN_AFTER_SECONDS)
-            wrong = story.trouble(arguments.fault_after, float("inf"))
+            wrong = story.trouble(arguments.fault_after, arguments.back_after, float("inf"))
         if not arguments.once:
             for problem in wrong:
                 say(f"went wrong: {problem}")

@@ -13,7 +13,6 @@ POLL_SECONDS = 1.0
 READY_SECONDS = 60.0
 READY_POLL_SECONDS = 0.2
 BACKLOG_EVERY_SECONDS = 30.0
-BACK_AFTER_PAGE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 60.0  # a dead worker's heartbeat lives on for up to this long
 # scrape 15 s, evaluation 15 s, and the 10 s that Alertmanager collects a group
 DELIVERY_SECONDS = 40.0
@@ -78,7 +77,7 @@ class Story:
             self.event(f"jobs completed meanwhile: {finished:.0f}")
         return wrong + self._mishaps()
 
-    def trouble(self, fault_after: float, within: float) -> list[str]:
+    def trouble(self, fault_after: float, back_after: float, within: float) -> list[str]:
         """The workers crash, the page arrives, they come back, it resolves; returns what did not happen."""
         deadline = self._began + within
         self.event(f"a healthy site; its workers will crash in {span(fault_after)}")
@@ -97,7 +96,7 @@ class Story:
         )
         if not self._watch(deadline - time.monotonic(), lambda: bool(self._watcher.pages.open)):
             return ["no page arrived", *self._mishaps()]
-        self._watch(BACK_AFTER_PAGE_SECONDS, lambda: False)
+        self._watch(back_after, lambda: False)
 
         self._manager.start("workers")
         self._workers_down = False

@@ -13,9 +13,16 @@ QUEUES = "supercheck-queues"
 WORKERS = "supercheck-workers"
 OBSERVABILITY = "supercheck-observability"
 REDIS = "supercheck-redis"
+DATABASE = "supercheck-database"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
-OF_COMPONENT = {"queue": QUEUES, "worker": WORKERS, "observability": OBSERVABILITY, "redis": REDIS}
+OF_COMPONENT = {
+    "queue": QUEUES,
+    "worker": WORKERS,
+    "observability": OBSERVABILITY,
+    "redis": REDIS,
+    "database": DATABASE,
+}
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"
 

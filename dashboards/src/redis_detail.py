@@ -58,7 +58,7 @@ def _nodes(limits: Thresholds) -> models.Panel:
         ),
         [Label("node", "Node"), Label("role", "Role", width=90)],
         [
-            Value("Answers", by_role, "short", mappings=[states({"0": ("DOWN", RED), "1": ("up", GREEN)})], width=80),
+            Value("Answers", by_role, "short", mappings=[states({"0": ("DOWN", RED), "1": ("up", GREEN)})], width=100),
             Value("Started", f"1000 * {_by_role('start_timestamp_seconds')}", "dateTimeFromNow", width=140),
             Value("Keys", _by_role("keys"), "short", decimals=0),
             Value("Memory", _by_role("memory_used_bytes"), "bytes"),
@@ -68,7 +68,7 @@ def _nodes(limits: Thresholds) -> models.Panel:
                 "percentunit",
                 decimals=0,
                 levels=limits.above(warning="redis_memory_warning_ratio", critical="redis_memory_critical_ratio"),
-                absent="no limit",
+                absent="no known limit",
             ),
             Value("Clients", _by_role("clients"), "short", decimals=0),
             Value("Behind", _by_role("replication_lag_bytes"), "bytes", absent=" "),

@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
 )
 
+from supercheck_exporter.capacity.limits import Limits
 from supercheck_exporter.thresholds import ThresholdError, default_thresholds, load_thresholds
 
 QUEUES = (
@@ -61,6 +62,20 @@ def _pairs(text: object) -> object:
     return pairs
 
 
+def _tiers(text: object) -> object:
+    """Read ``plan=running/queued`` pairs, separated by commas."""
+    if not isinstance(text, str):
+        return text
+    tiers: dict[str, Limits] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        plan, _, numbers = item.partition("=")
+        running, _, queued = (part.strip() for part in numbers.partition("/"))
+        if not plan.strip() or not running.isdecimal() or not queued.isdecimal():
+            raise ValueError(f"{item!r} is not plan=running/queued")
+        tiers[plan.strip()] = Limits(int(running), int(queued))
+    return tiers
+
+
 def _queue_names(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -85,10 +100,13 @@ def _host(text: str) -> str:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerQueue = Annotated[dict[str, Positive], BeforeValidator(_pairs)]
 QueueNames = Annotated[tuple[str, ...], BeforeValidator(_queue_names)]
+Tiers = Annotated[dict[str, Limits], BeforeValidator(_tiers)]
+IsSet = Annotated[bool, BeforeValidator(bool)]
 Url = Annotated[str, AfterValidator(_url)]
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=0)]
 
 _ORDER = (("workers_min", "workers_max"), ("workers_scale_down_below", "workers_scale_up_above"))
 
@@ -146,6 +164,24 @@ class Settings(BaseModel):
         {}, _QUEUE_NUMBERS, "Jobs a window that workers' own limiters allow; Redis does not know it."
     )
     queue_concurrency: PerQueue = _setting({}, _QUEUE_NUMBERS, "Jobs that one consumer of a queue runs at once.")
+    self_hosted: bool = _setting(False, _FLAG, "Supercheck's own switch: true, and plans do not matter.")
+    polar_access_token: IsSet = _setting(
+        False, "any text", "Whether Supercheck's own is set (the cloud's plans count then); the text itself is dropped."
+    )
+    running_capacity: Limit | None = _setting(
+        None, "a whole number", "Runs an organization may have at once, as Supercheck is told; unset: the plan's."
+    )
+    queued_capacity: Limit | None = _setting(
+        None, "a whole number", "Runs an organization may have parked, as Supercheck is told; unset: the plan's."
+    )
+    capacity_tiers: Tiers = _setting(
+        {"free": Limits(1, 5), "pro": Limits(5, 50), "enterprise": Limits(20, 200)},
+        "plan=running/queued pairs, separated by commas",
+        "Limits of plans that the table plan_limits does not have.",
+    )
+    capacity_top_organizations: Annotated[int, Field(ge=1, le=200)] = _setting(
+        20, "a whole number from 1 to 200", "Organizations with series of their own, the fullest; the rest is summed."
+    )
     workers_min: Annotated[int, Field(ge=0)] = _setting(1, "a whole number", "Fewest workers of a location.")
     workers_max: Count = _setting(10, "a whole number over 0", "Most workers of a location.")
     workers_scale_down_below: Positive = _setting(10, "jobs over 0", "Backlog below which workers may go.")
@@ -186,6 +222,11 @@ class Settings(BaseModel):
             if url is not None:
                 return name.upper(), url.get_secret_value()
         return None
+
+    @property
+    def cloud(self) -> bool:
+        """Whether the app goes by the plans that organizations pay for, as it decides that itself."""
+        return self.polar_access_token and not self.self_hosted
 
     def capacity(self, queue: str) -> float:
         """Jobs that the queue may hold."""

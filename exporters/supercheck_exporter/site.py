@@ -14,6 +14,7 @@ from supercheck_exporter.capacity.admission import Admissions, AdmissionSink
 from supercheck_exporter.capacity.directory import Directory
 from supercheck_exporter.capacity.use import UseReader
 from supercheck_exporter.config import Settings
+from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 
@@ -37,6 +38,11 @@ class Site:
         """PostgreSQL itself, where EXPORTER_DATABASE_URL or DATABASE_URL is set."""
         name, url = self.settings.database or ("", "")
         return PostgresSource(name, url, self.settings.database_timeout_seconds)
+
+    @property
+    def database(self) -> PostgresSource | None:
+        """The same, and None where neither is set."""
+        return self.postgres if self.settings.database is not None else None
 
     @cached_property
     def pgbouncer(self) -> PostgresSource:
@@ -73,4 +79,9 @@ class Site:
     @cached_property
     def directory(self) -> Directory | None:
         """Organizations and plans; None where no database is configured."""
-        return Directory(self.postgres) if self.settings.database is not None else None
+        return Directory(self.database) if self.database is not None else None
+
+    @cached_property
+    def retention(self) -> RetentionReader:
+        """How many rows are past their retention."""
+        return RetentionReader(self.postgres, cloud=self.settings.cloud)

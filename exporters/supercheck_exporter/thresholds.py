@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows"]
+Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals"]
 
 ENV_PREFIX = "THRESHOLD_"
 
@@ -20,7 +20,7 @@ _MAX_SECONDS = 365 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Threshold:
-    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds; jobs, bytes, rows (whole numbers)."""
+    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds; jobs, bytes, rows, intervals (whole numbers)."""
 
     name: str
     default: float
@@ -230,6 +230,60 @@ THRESHOLDS: tuple[Threshold, ...] = (
         0.5,
         "ratio",
         "Age of the oldest transaction id over the 2^31 that are possible: above it PostgresWraparoundNear warns.",
+    ),
+    Threshold(
+        "organization_queue_warning_ratio",
+        0.8,
+        "ratio",
+        "Parked runs of an organization over its limit: above it OrganizationNearQueueLimit warns.",
+    ),
+    Threshold(
+        "organization_monopoly_ratio",
+        0.8,
+        "ratio",
+        "Share of the slots in use that one organization holds: above it OrganizationMonopolizesWorkers warns.",
+    ),
+    Threshold(
+        "organization_monopoly_wait_seconds",
+        300,
+        "seconds",
+        "Age of another organization's oldest parked run for OrganizationMonopolizesWorkers.",
+    ),
+    Threshold(
+        "phantom_runs_rows",
+        5,
+        "rows",
+        "Runs of a day that say what is not so: above it PhantomRuns warns.",
+    ),
+    Threshold(
+        "runs_erroring_ratio",
+        0.1,
+        "ratio",
+        "Runs that end in error over all that end: above it RunsErroring warns.",
+    ),
+    Threshold(
+        "runs_erroring_min_finished_1h_rows",
+        5,
+        "rows",
+        "Runs that must end within an hour for RunsErroring.",
+    ),
+    Threshold(
+        "retention_overdue_rows",
+        1000,
+        "rows",
+        "Rows past their retention: RetentionFallingBehind warns above it, where they grow.",
+    ),
+    Threshold(
+        "monitor_stale_intervals",
+        3,
+        "intervals",
+        "Age of the last check of a monitor in its own intervals: above it MonitorsStale pages.",
+    ),
+    Threshold(
+        "job_missed_seconds",
+        300,
+        "seconds",
+        "How late the most overdue scheduled job is: above it ScheduledJobsMissed pages.",
     ),
 )
 

@@ -15,16 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from servers.exporter import Exporter
+from servers.postgres import PgBouncerServer, PostgresServer
 from servers.process import wait_for
 from servers.redis import RedisServer
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq import state as qs
-from supercheck_exporter.collectors import TABLE
+from supercheck_exporter.collectors import TABLE, missing
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Runner
 from supercheck_exporter.http import App
 from supercheck_exporter.site import Site
 
+from bench import database as bench_database
 from bench.fill import usec, waiting_jobs
 
 ROUNDS = 60
@@ -62,10 +64,15 @@ class Watched:
         self.queues = queues
         self.settings = load(server.exporter_env() | {"BULLMQ_QUEUES": ",".join(queues)})
         self.site = Site(self.settings)
-        self.runner = Runner([make(self.site) for _, make in TABLE.values()])
+        self.runner = self.collectors()
         self.runner.start()
         self.app = App(self.settings, self.runner)
         wait_for(lambda: not self.app.not_ready(), 60, "the first look at the queues")
+
+    def collectors(self) -> Runner:
+        """A runner of every collector whose source is set, its followers not started."""
+        chosen = [make for name, (_, make) in TABLE.items() if not missing(name, self.settings)]
+        return Runner([make(self.site) for make in chosen])
 
     def floor(self) -> None:
         """The first round trip's reads of every queue, by a bare pipeline, answers unread."""
@@ -103,7 +110,7 @@ def waiting() -> None:
             # the follower and the walkers of both sites would share the processor with what is measured
             for watched in (one, million):
                 watched.runner.stop()
-                watched.runner = Runner([make(watched.site) for _, make in TABLE.values()])
+                watched.runner = watched.collectors()
                 watched.app = App(watched.settings, watched.runner)
             few, many, floor = alternately(one.collect, million.collect, million.floor)
             report("collecting, 1 k jobs", few * 1000, "ms")
@@ -179,13 +186,34 @@ def follower() -> None:
         report("the exporter's share of one processor", 100 * cpu / seconds, "%")
 
 
+def database() -> None:
+    """PgBouncer and PostgreSQL: milliseconds, queries, and that the site's rows do not matter."""
+    print(f"database: {bench_database.FEW} rows, and {bench_database.RUNS} runs with {bench_database.RESULTS} results")
+    with PostgresServer() as small, PostgresServer() as large, PgBouncerServer(small) as pooler:
+        bench_database.fill(small, bench_database.FEW, bench_database.FEW)
+        bench_database.fill(large, bench_database.RUNS, bench_database.RESULTS)
+        one = bench_database.WatchedDatabase(small, pooler)
+        with PgBouncerServer(large) as second:
+            many = bench_database.WatchedDatabase(large, second)
+            few, lots, floor = alternately(one.scrape, many.scrape, many.floor)
+            queries = many.queries()
+        report("scraping, few rows", few * 1000, "ms", 60)
+        report("scraping, many rows", lots * 1000, "ms", 60)
+        report("scraping, many rows / few rows", lots / few, "x", 1.5)
+        report("floor: three logins one after the other", floor * 1000, "ms")
+        report("scraping / floor", lots / floor, "x")
+        report("queries a scrape", queries.total(), "", 12)
+        one.runner.stop()
+        many.runner.stop()
+
+
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["waiting", "many_queues", "memory", "follower"]
+    chosen = sys.argv[1:] or ["waiting", "many_queues", "memory", "follower", "database"]
     for name in chosen:
         globals()[name]()
     if broken:

@@ -196,7 +196,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    assert re.fullmatch(r"(queue|location|pool|site|table):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
+    assert re.fullmatch(r"(queue|location|organization|pool|site|table):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)

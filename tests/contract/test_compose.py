@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"config"}
 LASTING = sorted(set(SERVICES) - ONE_SHOT)
 # pages that a person opens
-PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093"}
+PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001"}
+HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
+HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready"}
 
 
 def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -54,7 +59,7 @@ def test_a_service_is_started_again_and_its_health_is_asked(name: str) -> None:
     assert service["restart"] == "unless-stopped"
     health = service["healthcheck"]
     assert health["test"][0] == "CMD"
-    assert any(f"http://127.0.0.1:{PUBLISHED[name]}/-/" in word for word in health["test"])
+    assert any(HEALTH[name] in word for word in health["test"])
     assert {"interval", "timeout", "retries", "start_period"} <= set(health)
 
 
@@ -71,8 +76,8 @@ def test_only_pages_are_published_and_only_to_this_machine(name: str) -> None:
         assert not ports
         return
     assert len(ports) == 1
-    port = PUBLISHED[name]
-    assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{port}\}}:{port}", ports[0])
+    inside = "3000" if name == "grafana" else PUBLISHED[name]
+    assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{PUBLISHED[name]}\}}:{inside}", ports[0])
 
 
 def test_prometheus_keeps_a_bounded_time_and_size() -> None:
@@ -97,8 +102,10 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "exporter": [],
         "prometheus": ["prometheus"],
         "alertmanager": ["alertmanager"],
+        "grafana": ["grafana"],
+        "pgbouncer": [],
     }
-    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager"}
+    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager", "grafana"}
 
 
 def test_configurations_are_rendered_before_their_readers_start() -> None:
@@ -111,6 +118,34 @@ def test_configurations_are_rendered_before_their_readers_start() -> None:
     assert "depends_on" not in SERVICES["exporter"]
 
 
+def test_grafana_shows_every_dashboard_and_nothing_else() -> None:
+    shown = {source for source, _ in _mounts(SERVICES["grafana"]).values() if source.startswith("../dashboards/")}
+    assert shown == {f"../dashboards/{path.name}" for path in (ROOT / "dashboards").glob("*.json")}
+    folder = ROOT / "compose/grafana/provisioning"
+    provider = yaml.safe_load((folder / "dashboards/dashboards.yaml").read_text(encoding="utf-8"))["providers"][0]
+    assert provider["options"]["path"] == "/dashboards"
+    assert (provider["allowUiUpdates"], provider["disableDeletion"]) == (False, True)
+
+
+def test_grafana_s_data_sources_are_the_services_and_lead_to_each_other() -> None:
+    path = ROOT / "compose/grafana/provisioning/datasources/datasources.yaml"
+    sources = {source["uid"]: source for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]}
+    assert {uid: source["url"] for uid, source in sources.items()} == {
+        "prometheus": "http://prometheus:9090",
+        "alertmanager": "http://alertmanager:9093",
+    }
+    config = yaml.safe_load((ROOT / "compose/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    assert sources["prometheus"]["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
+    assert sources["prometheus"]["jsonData"]["alertmanagerUid"] in sources
+    assert not any(source["editable"] for source in sources.values())
+
+
+def test_grafana_has_no_anonymous_user() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+    assert environment["GF_USERS_ALLOW_SIGN_UP"] == "false"
+
+
 def test_secrets_reach_only_their_reader() -> None:
     seen = {name: _mounts(service).get("/run/secrets") for name, service in SERVICES.items()}
     assert seen == {
@@ -118,15 +153,20 @@ def test_secrets_reach_only_their_reader() -> None:
         "exporter": ("./secrets/exporter", True),
         "prometheus": None,
         "alertmanager": ("./secrets/alertmanager", True),
+        "grafana": ("./secrets/grafana", True),
+        "pgbouncer": ("./secrets/pgbouncer", True),
     }
 
 
-def test_supercheck_is_reached_on_its_own_network_by_the_exporter_alone() -> None:
+def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> None:
     assert COMPOSE["networks"]["supercheck"] == {
         "external": True,
         "name": "${SUPERCHECK_NETWORK:-supercheck_supercheck-network}",
     }
-    assert [name for name, service in SERVICES.items() if "supercheck" in service["networks"]] == ["exporter"]
+    assert [name for name, service in SERVICES.items() if "supercheck" in service["networks"]] == [
+        "exporter",
+        "pgbouncer",
+    ]
 
 
 def test_supercheck_s_own_names_reach_the_exporter() -> None:
@@ -146,10 +186,15 @@ def test_no_secret_stands_in_the_files_and_git_ignores_the_real_ones() -> None:
     ignored = (ROOT / "compose/secrets/.gitignore").read_text(encoding="utf-8").splitlines()
     assert ignored[0] == "*"
     kept = {path.name for path in (ROOT / "compose/secrets").glob("*/*.example")}
-    assert kept == {"redis_password.example", "pagerduty_routing_key.example"}
+    assert kept == {
+        "admin_password.example",
+        "redis_password.example",
+        "pagerduty_routing_key.example",
+        "users.txt.example",
+    }
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            if "PASSWORD" in name:
+            if "PASSWORD" in name and not name.endswith("__FILE"):
                 assert value == "${" + name + ":-}"
 
 
@@ -186,3 +231,45 @@ def test_the_image_runs_as_the_user_of_compose() -> None:
     assert f"\nUSER {SERVICES['exporter']['user']}\n" in dockerfile
     assert "\nHEALTHCHECK " in dockerfile
     assert "--require-hashes" in dockerfile
+
+
+def ini(path: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.read_string((ROOT / path).read_text(encoding="utf-8"))
+    return parser
+
+
+def test_pgbouncer_leaves_connections_free_and_takes_a_thousand_clients() -> None:
+    settings = ini("compose/pgbouncer/pgbouncer.ini")["pgbouncer"]
+    assert settings["pool_mode"] == "transaction"
+    assert int(settings["default_pool_size"]) == int(settings["max_db_connections"]) == 80
+    clients = int(settings["max_client_conn"])
+    assert clients >= 1000
+    assert SERVICES["pgbouncer"]["ulimits"]["nofile"] > clients + 80 + 100
+    # with `options` ignored the exporter could not tell a pooler from the server at its login
+    assert "options" not in settings["ignore_startup_parameters"]
+    assert "admin_users" not in settings
+    assert SERVICES["pgbouncer"]["profiles"] == ["pgbouncer"], "only who asks for it gets it"
+
+
+def test_the_override_changes_where_supercheck_connects_and_nothing_else() -> None:
+    override = yaml.safe_load((ROOT / "compose/pgbouncer/supercheck.override.yaml").read_text(encoding="utf-8"))
+    assert set(override) == {"services"}
+    assert set(override["services"]) == {"app", "worker"}
+    for service in override["services"].values():
+        assert set(service) == {"environment"}
+        (name,) = service["environment"]
+        assert name == "DATABASE_URL"
+        assert service["environment"][name].startswith("${PGBOUNCER_DATABASE_URL:?"), "unset is said, not guessed"
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker")
+def test_docker_compose_takes_the_files() -> None:
+    version = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    if version.returncode:
+        pytest.skip("docker has no compose plugin")
+    done = subprocess.run(
+        ["docker", "compose", "-f", "compose/compose.yaml", "--profile", "*", "config", "--quiet"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

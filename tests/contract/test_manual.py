@@ -109,7 +109,7 @@ def test_queries_of_the_manual_read_metrics_that_exist() -> None:
 def test_the_redis_user_of_the_manual_is_enough() -> None:
     (line,) = [line for text in blocks("text") for line in text.splitlines() if line.startswith("ACL SETUSER")]
     with RedisServer() as server:
-        server.client().execute_command(*line.replace(">PASSWORD", ">its-word").split())  # type: ignore[no-untyped-call]
+        server.client().execute_command(*line.replace(">PASSWORD", ">its-word").split())
         env = server.exporter_env() | {"REDIS_USERNAME": "supercheck-exporter", "REDIS_PASSWORD": "its-word"}
         problems, notes = check(env)
         with Exporter(env) as exporter:

@@ -17,6 +17,7 @@ from servers.heartbeats import KEY_PREFIX, beat
 from servers.redis import RedisServer
 
 BEAT_SECONDS = 2.0
+CANARY = "canary-3e7d"  # the site's secrets: in jobs' names, data, results and errors, and as Redis' password
 HOUR_MILLISECONDS = 3_600_000
 
 CALM = "playwright-global"  # the healthy part of the site: one worker, a 3-minute test, one job behind it
@@ -82,6 +83,7 @@ class Site:
         self.heartbeats = Heartbeats(server)
         self.queues: dict[str, Queue] = {}
         self._stuck: Worker | None = None
+        self._failing: Worker | None = None
 
     def start(self) -> None:
         """All queues and heartbeats of a healthy site, before any fault."""
@@ -114,11 +116,11 @@ class Site:
         queue["full"].add_many(110)
         queue["waiting"].worker("sleep", ms=500)
         queue["waiting"].add_many(1500)
-        queue["stopped"].add_many(3)
+        queue["stopped"].add_many(3, {"secret": CANARY}, CANARY)
         self._stuck = queue["stuck"].worker("hang")
         queue["stuck"].add()
-        queue["failing"].worker("fail", limiter={"max": 3, "duration": 1000})
-        queue["failing"].add_many(200, attempts=1)
+        self._failing = queue["failing"].worker("fail", message=CANARY, limiter={"max": 3, "duration": 1000})
+        queue["failing"].add_many(200, {"secret": CANARY}, CANARY, attempts=1)
         for name, minutes in (("vanish", 60), ("vanish-soon", 10)):
             queue[name].schedule("hourly", {"every": HOUR_MILLISECONDS})
             self.redis.client().expire(f"bull:{name}:repeat", minutes * 60)
@@ -157,9 +159,10 @@ class Site:
         for code in ("slow", "fewer"):
             queue[f"k6-{code}"].worker("succeed", concurrency=20)
         assert self._stuck is not None
+        assert self._failing is not None
         self._stuck.release()
-        queue["failing"].obliterate()  # also removes the limiter's state
-        queue["failing"].worker("succeed", concurrency=50)
+        self._failing.stop()
+        queue["failing"].worker("succeed", value=CANARY, concurrency=50)
         queue["failing"].add_many(3000)
         for name in ("vanish", "vanish-soon"):
             self.redis.client().persist(f"bull:{name}:repeat")

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from e2e.history_redis import redis_series
+
 STEP_SECONDS = 15
 SPAN_SECONDS = 2 * 3600
 AHEAD_SECONDS = 900  # who looks at it by hand sees it go on for a while
@@ -155,7 +157,6 @@ def _stack(now: float) -> Iterator[Series]:
         labels = {"collector": collector}
         yield Series("supercheck_scrape_collector_success", labels, _constant(1))
         yield Series("supercheck_scrape_collector_duration_seconds", labels, _wave(0.004 * (n + 1), 0.002, 800, n / 4))
-    yield Series("supercheck_redis_node_up", {"node": "127.0.0.1:6379", "role": "master"}, _constant(1))
     yield Series("supercheck_exporter_build_info", {"version": "0.1.0"}, _constant(1))
     yield Series("supercheck_queues_dropped", {}, _constant(0))
     for name in ("queue_events", "keyspace_scan"):
@@ -205,13 +206,16 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         yield from firing("QueueNotProcessing", "critical", "queue", 180 - TROUBLE_SECONDS, queue="k6-global")
         yield from firing("QueueJobsWaitingTooLong", "warning", "queue", 360 - TROUBLE_SECONDS, queue="k6-global")
         yield from firing("WorkersLost", "warning", "worker", 60 - TROUBLE_SECONDS, location="global")
+        yield from firing("RedisDown", "critical", "redis", 75 - TROUBLE_SECONDS, node="redis-node-1:6379")
+        yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
 def story(name: str, now: float) -> list[Series]:
     """Return the series of a healthy site (`rest`) or of one in trouble (`trouble`); `now` in Unix seconds."""
     in_trouble = name == "trouble"
     series = [s for n, queue in enumerate(QUEUES) for s in _queue(queue, n, in_trouble, now)]
-    return [*series, *_workers(in_trouble, now), *_stack(now), *_alerts(in_trouble, now)]
+    redis = [Series(*one) for one in redis_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
+    return [*series, *_workers(in_trouble, now), *redis, *_stack(now), *_alerts(in_trouble, now)]
 
 
 def openmetrics(series: list[Series], now: float) -> Iterator[str]:

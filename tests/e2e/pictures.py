@@ -1,15 +1,18 @@
-"""Makes the README's pictures from a running demo: one picture a dashboard.
+"""Makes the README's pictures, one a dashboard: `make pictures` starts the demo, waits until its page fires.
 
-    make demo                       # in one terminal; it prints the address of the dashboards
-    PYTHONPATH=tests .venv/bin/python -m e2e.pictures http://127.0.0.1:PORT --firing 900
+A demo that runs already is named by the address of its dashboards, and is left running:
 
-`--firing SECONDS` waits that long for a page to fire, so that the pictures show a site in trouble.
+    PYTHONPATH=tests .venv/bin/python -m e2e.pictures http://127.0.0.1:PORT
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import requests
@@ -25,8 +28,11 @@ FIRING = 'count(ALERTS{alertstate="firing",severity="critical"} offset 1m)'
 
 def is_firing(url: str) -> bool:
     """Whether a page fired a minute ago in the Prometheus behind the preview."""
-    answer = requests.get(f"{url}/prometheus/api/v1/query", {"query": FIRING}, timeout=10)
-    return bool(answer.json()["data"]["result"])
+    try:
+        answer = requests.get(f"{url}/prometheus/api/v1/query", {"query": FIRING}, timeout=10)
+        return bool(answer.json()["data"]["result"])
+    except (requests.RequestException, KeyError):  # the demo is starting
+        return False
 
 
 def take(browser: Browser, url: str, uid: str, span: str, folder: Path, *, full: bool) -> Path:
@@ -43,24 +49,45 @@ def take(browser: Browser, url: str, uid: str, span: str, folder: Path, *, full:
     return file
 
 
+@contextmanager
+def demo() -> Iterator[str]:
+    """Run the demo; gives the address of its dashboards, and ends it as Ctrl-C does."""
+    # the fault lasts until the pictures are taken
+    command = [sys.executable, "-u", str(ROOT / "compose/demo/demo.py"), "--back-after", "300"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                sys.stdout.write(line)
+                if line.split()[:1] == ["dashboards"]:
+                    yield line.split()[1]
+                    return
+            raise RuntimeError("the demo ended, or its dashboards are not built: make test builds them")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+
 def main() -> int:
     """Make the pictures and say where they are."""
     parser = argparse.ArgumentParser(description="Pictures of the dashboards, from a running demo.")
-    parser.add_argument("url", help="address of the preview, as the demo prints it")
+    parser.add_argument("url", nargs="?", help="address of a running demo's dashboards; without it one is started")
     parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures (%(default)s)")
-    parser.add_argument("--span", default="15m", help="how far back the pictures reach (%(default)s)")
-    parser.add_argument("--firing", type=float, metavar="SECONDS", help="wait at most so long for a page to fire")
+    parser.add_argument("--span", default="5m", help="how far back the pictures reach (%(default)s)")
+    parser.add_argument(
+        "--firing", type=float, default=300, metavar="SECONDS", help="wait at most so long for a page (%(default)s)"
+    )
     parser.add_argument("--full", action="store_true", help="whole dashboards, not the first screen of each")
     options = parser.parse_args()
-    url = options.url.rstrip("/")
-    if options.firing:
+    with nullcontext(options.url) if options.url else demo() as address:
+        url = address.rstrip("/")
         wait_for(lambda: is_firing(url), options.firing, "a page fires in the demo")
-    options.out.mkdir(parents=True, exist_ok=True)
-    listed = requests.get(f"{url}/config.json", timeout=10).json()["dashboards"]
-    with chromium() as browser:
-        for one in listed:
-            file = take(browser, url, one["uid"], options.span, options.out, full=options.full)
-            sys.stdout.write(f"{file}\n")
+        options.out.mkdir(parents=True, exist_ok=True)
+        listed = requests.get(f"{url}/config.json", timeout=10).json()["dashboards"]
+        with chromium() as browser:
+            for one in listed:
+                file = take(browser, url, one["uid"], options.span, options.out, full=options.full)
+                sys.stdout.write(f"{file}\n")
     return 0
 
 

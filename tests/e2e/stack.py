@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from e2e.faults import Site
+from e2e.database_site import DatabaseSite
+from e2e.faults import CANARY, Site
 from e2e.shorten import DIVISOR, shorten_folder, shortened_thresholds
 from servers.exporter import Exporter
 from servers.monitoring import Alertmanager, Prometheus, version_of
@@ -27,13 +28,16 @@ PROMETHEUS_FLAGS = (
 class Stack:
     """Started by `with`; everything it starts ends with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database: bool = False) -> None:
         self.sinks = Sinks()
-        self.redis = RedisServer()
+        self.redis = RedisServer(password=CANARY)
         self.site = Site(self.redis)
+        self.database = DatabaseSite() if database else None
         thresholds = shortened_thresholds()
         # the timeout is below the shortened one of a scrape, as the manual asks
         more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL}
+        if self.database is not None:
+            more |= self.database.settings()
         self.exporter = Exporter(self.site.settings() | thresholds | more)
         assert self.exporter.env is not None
         self.exporter.env["PUBLIC_URL"] = self.exporter.url
@@ -48,6 +52,8 @@ class Stack:
             self._render()
             self.redis.start()
             self.site.start()
+            if self.database is not None:
+                self.database.start()
             for server in (self.exporter, self.alertmanager, self.prometheus):
                 server.start()
             wait_for(self._measures, 30, "Prometheus has the exporter's series")
@@ -85,6 +91,8 @@ class Stack:
         """End all, in the order in which nothing complains about what is gone."""
         for server in (self.prometheus, self.alertmanager, self.exporter, self.site, self.redis, self.sinks):
             server.stop()
+        if self.database is not None:
+            self.database.stop()
 
     def __exit__(self, *_: object) -> None:
         self.stop()

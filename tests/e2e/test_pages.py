@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 import requests
 import yaml
-from e2e.faults import CALM
+from e2e.faults import CALM, CANARY
 from e2e.stack import GRAFANA_URL, Stack
 from servers.process import wait_for
 from servers.sinks import Message
@@ -112,6 +112,7 @@ def arrived(stack: Stack, page: Page, status: str, channel: str) -> Message:
 
 @pytest.mark.promise("each alert fires")
 @pytest.mark.promise("page arrives")
+@pytest.mark.promise("links open")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.alert}-{page.severity}")
 def test_each_alert_arrives_and_says_what_and_how_much_and_where_to_look(broken: Stack, page: Page) -> None:
     first, second = (arrived(broken, page, "firing", channel) for channel in page.channels)
@@ -283,6 +284,18 @@ def test_what_is_healthy_was_never_named(mended: Stack) -> None:
     assert mended.site.queues[CALM].counts()["completed"] == 2
     assert mended.prometheus.query(f'count_over_time(ALERTS{{alertstate="firing",queue="{CALM}"}}[1h])') == {}
     assert mended.sinks.messages(text=CALM) == []
+
+
+@pytest.mark.promise("privacy")
+def test_no_secret_of_the_site_is_in_any_message_page_or_log(mended: Stack) -> None:
+    wait_for(lambda: mended.site.queues["failing"].counts()["completed"] >= 3000, 60, "results with the canary")
+    texts = {
+        "messages": str(mended.sinks.messages()),
+        "metrics": mended.exporter.page("/metrics"),
+        "status page": mended.exporter.page("/"),
+        **{f"log of {part.name}": part.log() for part in (mended.exporter, mended.prometheus, mended.alertmanager)},
+    }
+    assert [name for name, text in texts.items() if CANARY in text or not text] == []
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_the_totals_count_what_passes(pgbouncer: PgBouncerServer, exporter: Expo
         client.execute("SELECT pg_sleep(0.2)")
         client.execute("SELECT repeat('x', 10000)")
     # PgBouncer adds up its totals as it goes: the connection's last bytes come a moment later
-    after = wait_for(lambda: found if (found := totals())[0] > before[0] else None, 5, "the transaction is counted")
+    after = wait_for(lambda: found if (found := totals())[0] > before[0] else [], 5, "the transaction is counted")
     transactions, queries, seconds, received, sent = (b - a for a, b in zip(before, after, strict=True))
     assert (transactions, queries) == (1, 4)  # BEGIN, two statements, COMMIT
     assert seconds == pytest.approx(0.2, rel=0.5)

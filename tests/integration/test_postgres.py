@@ -159,11 +159,11 @@ def test_size_cache_age_and_archive(postgres: PostgresServer, exporter: Exporter
 
 
 def test_failures_of_the_archive_are_counted() -> None:
-    with PostgresServer({"archive_mode": "on", "archive_command": "false"}) as server:
-        with Exporter(server.exporter_env()) as exporter:
-            assert exporter.scrape().value("supercheck_postgres_wal_archive_failures_total") == 0
-            server.run("SELECT pg_switch_wal()")
-            exporter.wait_value(3, "supercheck_postgres_wal_archive_failures_total", timeout=30)
+    settings = {"archive_mode": "on", "archive_command": "false"}
+    with PostgresServer(settings) as server, Exporter(server.exporter_env()) as exporter:
+        assert exporter.scrape().value("supercheck_postgres_wal_archive_failures_total") == 0
+        server.run("SELECT pg_switch_wal()")
+        exporter.wait_value(3, "supercheck_postgres_wal_archive_failures_total", timeout=30)
 
 
 # -- the role --------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_secret_column_is_denied_to_the_role(postgres: PostgresServer, table: 
         postgres.connect(DATABASE, EXPORTER, EXPORTER_PASSWORD) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
-        connection.execute(f"SELECT {column} FROM {table}")  # type: ignore[call-overload]
+        connection.execute(f"SELECT {column} FROM {table}")
 
 
 @pytest.mark.promise("least rights")
@@ -202,13 +202,10 @@ def test_a_secret_column_is_denied_to_the_role(postgres: PostgresServer, table: 
     ],
 )
 def test_the_role_can_t_change_anything(postgres: PostgresServer, statement: str) -> None:
-    with (
-        postgres.connect(),
-        postgres.connect(DATABASE, EXPORTER, EXPORTER_PASSWORD) as connection,
-        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)),
-    ):
+    with postgres.connect(), postgres.connect(DATABASE, EXPORTER, EXPORTER_PASSWORD) as connection:
         connection.execute("SET default_transaction_read_only = off")
-        connection.execute(statement)  # type: ignore[call-overload]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
 
 
 @pytest.mark.promise("least rights")

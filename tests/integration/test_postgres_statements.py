@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from servers.exporter import Exporter, Samples, run_cli
-from servers.postgres import OWNER, OWNER_PASSWORD, PostgresServer
+from servers.postgres import EXPORTER, OWNER, OWNER_PASSWORD, PostgresServer
 
 SECONDS = "supercheck_postgres_query_seconds"
 SINGLE = "supercheck_postgres_single_row_statements"
@@ -97,8 +97,11 @@ def test_an_extension_in_a_schema_of_its_own(postgres: PostgresServer) -> None:
     postgres.run("CREATE SCHEMA own")
     postgres.run("ALTER EXTENSION pg_stat_statements SET SCHEMA own")
     try:
+        refused = run_cli("check", settings=postgres.exporter_env()).stdout
+        assert "refuses a read (permission denied for schema own): grant it" in refused
+        postgres.run(f"GRANT USAGE ON SCHEMA own TO {EXPORTER}")
         with Exporter(postgres.exporter_env()) as exporter:
-            assert exporter.scrape().value(f"{SECONDS}_count") is not None, "usage of the schema is not needed"
+            assert exporter.scrape().value(f"{SECONDS}_count") is not None
     finally:
         postgres.run("ALTER EXTENSION pg_stat_statements SET SCHEMA public")
 

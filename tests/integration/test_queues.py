@@ -453,6 +453,18 @@ def test_a_global_rate_limit_that_is_used_up(exporter: Exporter, bullmq: BullMQ,
     worker.stop(force=True)
 
 
+def test_a_global_concurrency_holds_the_rest_back(exporter: Exporter, bullmq: BullMQ, queue_name: str) -> None:
+    queue = bullmq.queue(queue_name)
+    queue.set_global_concurrency(2)
+    queue.add_many(5)
+    worker = queue.worker("hang", concurrency=5)
+    worker.wait("hanging", 2)
+    samples = exporter.scrape("queues")
+    assert states(samples, queue) == {"active": 2, "waiting": 3}
+    assert samples.value("supercheck_queue_rate_limited", queue=queue.name) is None
+    worker.stop(force=True)
+
+
 def test_a_worker_s_own_rate_limit_is_known_from_a_setting(
     redis_server: RedisServer, bullmq: BullMQ, queue_name: str
 ) -> None:

@@ -100,11 +100,6 @@ class BullMQ(Server):
         result: dict[str, Any] = self.call("flow", tree=tree)
         return result
 
-    def close(self) -> None:
-        """Close queues and workers in order, and end the process."""
-        self.call("close")
-        self.terminate()
-
 
 class Queue:
     """One queue of a BullMQ process. Options of jobs are BullMQ's own names (`removeOnComplete`, ...)."""

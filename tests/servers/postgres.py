@@ -130,16 +130,18 @@ class PostgresServer(Server):
         if self.statements:
             self.run("CREATE EXTENSION pg_stat_statements")
         with self.connect(DATABASE, OWNER, OWNER_PASSWORD) as connection:
-            connection.execute(TABLES.read_text())  # type: ignore[call-overload]  # a file of ours
+            connection.execute(TABLES.read_text())
         self.make_role()
 
     def make_role(self) -> None:
         """Run exporters/sql/role.sql as the manual says."""
         done = subprocess.run(
             [
-                require_program("psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-f", ROLE, f"postgresql://postgres@{self.address}/{DATABASE}",
+                require_program("psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-f", ROLE,
+                f"postgresql://postgres@{self.address}/{DATABASE}",
             ],
-            env={"PATH": os.environ["PATH"], "EXPORTER_PASSWORD": EXPORTER_PASSWORD}, capture_output=True, text=True, check=False,
+            env={"PATH": os.environ["PATH"], "EXPORTER_PASSWORD": EXPORTER_PASSWORD},
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise ServerError(f"role.sql: {done.stderr}")
@@ -159,7 +161,7 @@ class PostgresServer(Server):
     def run(self, statement: str, *, database: str = DATABASE) -> list[dict[str, Any]]:
         """One statement as the superuser; its rows where it has some."""
         with self.connect(database) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]  # texts of the tests
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def kill(self) -> None:
@@ -221,7 +223,7 @@ class PgBouncerServer(Server):
         with psycopg.connect(
             self.console_url(), connect_timeout=CONNECT_SECONDS, autocommit=True, row_factory=dict_row
         ) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[call-overload]
+            return connection.execute(statement).fetchall()
 
     def console_url(self) -> str:
         """What PGBOUNCER_URL is set to."""

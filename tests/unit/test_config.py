@@ -83,6 +83,24 @@ def test_every_setting_is_tested_here() -> None:
     assert tested == set(Settings.model_fields)
 
 
+def test_the_database_s_own_url_comes_before_supercheck_s() -> None:
+    assert load({}).database is None
+    assert load({"DATABASE_URL": "postgres://h/app"}).database == ("DATABASE_URL", "postgres://h/app")
+    both = {"DATABASE_URL": "postgres://h/app", "EXPORTER_DATABASE_URL": "postgres://h/own"}
+    assert load(both).database == ("EXPORTER_DATABASE_URL", "postgres://h/own")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["h/db", "mysql://u:s3cret@h/db", "host=h password=s3cret", "postgresql://u:s3cret@h/db?schema=public"],
+)
+@pytest.mark.parametrize("variable", ["EXPORTER_DATABASE_URL", "DATABASE_URL", "PGBOUNCER_URL"])
+def test_a_url_that_is_none_is_never_shown(variable: str, url: str) -> None:
+    assert problems_of({variable: url}) == [
+        f"{variable}: read a value, allowed is postgresql://user:password@host:port/database, with libpq's parameters."
+    ]
+
+
 def test_a_threshold_is_read() -> None:
     assert load({"THRESHOLD_QUEUE_DEPTH_WARNING_RATIO": "0.5"}).thresholds["queue_depth_warning_ratio"] == 0.5
 

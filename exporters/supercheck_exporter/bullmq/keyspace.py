@@ -55,7 +55,7 @@ class Keyspace(Follower):
         """Walk for this pattern too, from the next walk on; each pattern costs a pass over all keys."""
         self._extra.setdefault(pattern, ())
 
-    def extra(self, pattern: str) -> tuple[bytes, ...]:
+    def keys_like(self, pattern: str) -> tuple[bytes, ...]:
         """The keys of a pattern of ``also`` that the last walk found, by name."""
         return self._extra.get(pattern, ())
 

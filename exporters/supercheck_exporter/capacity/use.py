@@ -57,7 +57,7 @@ class UseReader(Follower):
         if not self._keyspace.first_success.wait(1.0):
             raise SourceError(self._keyspace.error or "the keys are not known yet")
         began = time.monotonic()
-        known = self._keyspace.extra(PATTERN)
+        known = self._keyspace.keys_like(PATTERN)
         running = [key for key in known if key.startswith(RUNNING)]
         queued = [key for key in known if key.startswith(QUEUED)]
         commands: list[Command] = [("GET", key) for key in running]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from supercheck_exporter.collectors.monitors import MonitorsCollector
+from supercheck_exporter.collectors.organization_capacity import OrganizationCapacityCollector
 from supercheck_exporter.collectors.pgbouncer import PgBouncerCollector
 from supercheck_exporter.collectors.postgres import PostgresCollector
 from supercheck_exporter.collectors.postgres_statements import PostgresStatementsCollector
@@ -26,6 +28,13 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
     "pgbouncer": (PgBouncerCollector, lambda site: PgBouncerCollector(site.pgbouncer)),
     "postgres": (PostgresCollector, lambda site: PostgresCollector(site.postgres)),
     "postgres_statements": (PostgresStatementsCollector, lambda site: PostgresStatementsCollector(site.postgres)),
+    "organization_capacity": (
+        OrganizationCapacityCollector,
+        lambda site: OrganizationCapacityCollector(
+            site.keyspace, site.tail, site.uses, site.admissions, site.directory, site.database
+        ),
+    ),
+    "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.postgres, site.retention)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -34,6 +43,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "pgbouncer": ("PGBOUNCER_URL",),
     "postgres": (_DATABASE,),
     "postgres_statements": (_DATABASE,),
+    "monitors": (_DATABASE,),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

@@ -99,8 +99,10 @@ class PostgresSource:
             return psycopg.connect(self._url, connect_timeout=int(self._timeout), **options)
         except psycopg.Error as error:
             # a pooler answers as it should, and it is not what is watched: nothing is known of the server
-            known = () if _is_pooler(str(error)) else _said(up, 0)
-            raise self._down(error, known) from error
+            problem = self._down(error, () if _is_pooler(str(error)) else _said(up, 0))
+            # psycopg leaves the socket of an attempt that timed out to the garbage collector, in a cycle through here
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+        raise problem
 
     def _down(self, error: psycopg.Error, samples: tuple[Sample, ...] = (), *, late: bool = False) -> SourceError:
         text = " ".join(str(error).split())

@@ -1,0 +1,54 @@
+"""From a pool that is lent out, and from a server that is gone, to a page; and back.
+
+Durations are shortened (shorten.py), nothing else. The warnings about the same database are held back meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from e2e.stack import Stack
+from servers.process import wait_for
+
+FIRE_SECONDS, RESOLVE_SECONDS = 100.0, 120.0
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A healthy site with a database."""
+    with Stack(tmp_path_factory.mktemp("rendered"), database=True) as running:
+        yield running
+
+
+def test_a_healthy_database_is_silent(stack: Stack) -> None:
+    wait_for(lambda: stack.prometheus.value("site:supercheck_postgres_connections:ratio"), 30, "it is measured")
+    assert stack.prometheus.alerts(component="database") == []
+
+
+@pytest.mark.promise("page arrives")
+def test_a_pool_that_is_lent_out_pages_and_resolves(stack: Stack) -> None:
+    assert stack.database is not None
+    began = time.time()
+    stack.database.crowd()
+    page = stack.sinks.wait_message("pagerduty", "firing", "PgBouncerClientsWaiting", FIRE_SECONDS, began)
+    assert "CRITICAL" in page.title
+    assert "supercheck" in page.title
+    assert any(link.endswith("/runbooks/PgBouncerClientsWaiting") for link in page.links)
+    wait_for(lambda: stack.prometheus.firing(alertname="PgBouncerPoolSaturated"), FIRE_SECONDS, "it is saturated")
+    held = wait_for(lambda: stack.alertmanager.alerts(alertname="PgBouncerPoolSaturated"), 20, "Alertmanager has it")
+    assert all(alert.inhibited_by for alert in held), "the page says it already"
+    stack.database.disperse()
+    stack.sinks.wait_message("pagerduty", "resolved", "PgBouncerClientsWaiting", RESOLVE_SECONDS, began)
+
+
+@pytest.mark.promise("page arrives")
+def test_a_server_that_is_gone_pages_and_resolves(stack: Stack) -> None:
+    assert stack.database is not None
+    began = time.time()
+    stack.database.server.kill()
+    page = stack.sinks.wait_message("pagerduty", "firing", "PostgresDown", FIRE_SECONDS, began)
+    assert any(link.endswith("/d/supercheck-database") for link in page.links)
+    stack.database.server.start()
+    stack.sinks.wait_message("pagerduty", "resolved", "PostgresDown", RESOLVE_SECONDS, began)

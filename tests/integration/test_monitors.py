@@ -1,0 +1,189 @@
+"""Monitors, schedules and retention on a real PostgreSQL, beside the schedules of a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers.bullmq import BullMQ
+from servers.exporter import Exporter
+from servers.postgres import PostgresServer
+from servers.redis import RedisServer
+
+CANARY = "canary-91bd"
+UTC = "(now() AT TIME ZONE 'utc')"
+ORGANIZATION = "00000000-0000-0000-0000-000000000001"
+PROJECT = "00000000-0000-0000-0000-000000000002"
+
+
+def ago(seconds: float) -> str:
+    """SQL of a moment."""
+    return f"{UTC} - interval '{seconds} seconds'"
+
+
+@pytest.fixture(scope="module")
+def site(postgres: PostgresServer) -> PostgresServer:
+    """An organization with a project, and the plan of a self-hosted site."""
+    postgres.run(
+        "INSERT INTO plan_limits (plan, data_retention_days, aggregated_data_retention_days, job_data_retention_days) "
+        "VALUES ('unlimited', 7, 90, 90), ('plus', 30, 30, 30)"
+    )
+    postgres.run(f"INSERT INTO organization (id, name) VALUES ('{ORGANIZATION}', '{CANARY}')")
+    postgres.run(f"INSERT INTO projects (id, organization_id) VALUES ('{PROJECT}', '{ORGANIZATION}')")
+    return postgres
+
+
+@pytest.fixture(autouse=True)
+def empty(site: PostgresServer) -> None:
+    site.run("TRUNCATE monitor_results, monitors, jobs, runs, locations, monitor_aggregates, audit_logs, alert_history")
+
+
+@pytest.fixture
+def exporter(site: PostgresServer) -> Iterator[Exporter]:
+    with Exporter(site.exporter_env()) as process:
+        yield process
+
+
+def monitor(site: PostgresServer, *, every: int, checked: str, status: str = "up", enabled: bool = True) -> None:
+    """A monitor that runs every so many minutes and was last checked then."""
+    site.run(
+        "INSERT INTO monitors (organization_id, project_id, name, target, config, frequency_minutes, enabled, status, "
+        f"last_check_at, created_at) VALUES ('{ORGANIZATION}', '{PROJECT}', '{CANARY}', '{CANARY}', "
+        f"'{{\"auth\": \"{CANARY}\"}}', {every}, {enabled}, '{status}', {checked}, {ago(9e6)})"
+    )
+
+
+def near(value: float | None, expected: float, within: float = 30) -> bool:
+    return value is not None and expected <= value < expected + within
+
+
+def test_the_most_overdue_enabled_monitor(site: PostgresServer, exporter: Exporter) -> None:
+    monitor(site, every=5, checked=ago(20 * 60))  # three intervals after it was due
+    monitor(site, every=60, checked=ago(70 * 60), status="down")
+    monitor(site, every=5, checked=ago(2))
+    monitor(site, every=1, checked=ago(9e5), status="paused")
+    monitor(site, every=1, checked=ago(9e5), enabled=False)
+    samples = exporter.scrape("monitors")
+    assert near(samples.value("supercheck_monitor_staleness_seconds"), 900)
+    intervals = samples.value("supercheck_monitor_staleness_intervals")
+    assert near(intervals, 4, 0.1)
+    assert samples.values("supercheck_monitors", "status") == {
+        "up": 3, "down": 1, "paused": 1, "pending": 0, "maintenance": 0, "error": 0,
+    }  # fmt: skip
+    assert samples.value("supercheck_schedules_expected", queue="monitor-scheduler") == 3
+    assert CANARY not in samples.text + exporter.log()
+
+
+def test_a_monitor_that_was_never_checked_counts_from_its_making(site: PostgresServer, exporter: Exporter) -> None:
+    monitor(site, every=5, checked="NULL", status="pending")
+    assert near(exporter.scrape("monitors").value("supercheck_monitor_staleness_seconds"), 9e6 - 300)
+
+
+def test_no_monitor_is_stale_where_there_is_none(exporter: Exporter) -> None:
+    samples = exporter.scrape("monitors")
+    assert samples.value("supercheck_monitor_staleness_seconds") == 0
+    assert samples.value("supercheck_monitor_staleness_intervals") == 0
+    assert samples.values("supercheck_schedules_expected", "queue") == {
+        "monitor-scheduler": 0, "job-scheduler": 0, "k6-job-scheduler": 0,
+    }  # fmt: skip
+    assert samples.value("supercheck_job_overdue_seconds") == 0
+
+
+def test_scheduled_jobs_and_the_one_that_was_missed(site: PostgresServer, exporter: Exporter) -> None:
+    for kind, cron, due in (
+        ("playwright", "'* * * * *'", ago(600)),
+        ("playwright", "'* * * * *'", ago(-600)),
+        ("k6", "'0 3 * * *'", "NULL"),
+        ("k6", "''", ago(9e5)),
+        ("playwright", "NULL", ago(9e5)),
+    ):
+        site.run(f"INSERT INTO jobs (name, job_type, cron_schedule, next_run_at) VALUES ('x', '{kind}', {cron}, {due})")
+    samples = exporter.scrape("monitors")
+    assert samples.value("supercheck_schedules_expected", queue="job-scheduler") == 2
+    assert samples.value("supercheck_schedules_expected", queue="k6-job-scheduler") == 1
+    assert samples.value("supercheck_jobs_overdue") == 1
+    assert near(samples.value("supercheck_job_overdue_seconds"), 600)
+
+
+def test_locations_and_results_since_the_start(site: PostgresServer, exporter: Exporter) -> None:
+    site.run("INSERT INTO locations (code, is_enabled) VALUES ('local', true), ('eu-central', false)")
+    name = "supercheck_monitor_results_total"
+
+    def results(location: str, status: str, number: int, when: str) -> None:
+        site.run(
+            "INSERT INTO monitor_results (location, status, checked_at) "
+            f"SELECT '{location}', '{status}', {when} FROM generate_series(1, {number})"
+        )
+
+    results("local", "up", 9, ago(600))  # before the exporter came
+    assert exporter.scrape("monitors").values("supercheck_location_enabled", "location") == {
+        "local": 1, "eu-central": 0,
+    }  # fmt: skip
+    results("local", "up", 3, UTC)
+    results("eu-central", "down", 2, UTC)
+    samples = exporter.wait_value(3, name, timeout=30, location="local", status="up")
+    assert samples.value(name, location="eu-central", status="down") == 2
+    assert exporter.scrape("monitors").value(name, location="local", status="up") == 3
+
+
+def test_rows_past_their_retention(site: PostgresServer) -> None:
+    day = 86400
+    monitor(site, every=5, checked=UTC)
+    for days, change in ((7.5, False), (8.5, False), (9, False), (400, True)):
+        site.run(
+            "INSERT INTO monitor_results (monitor_id, checked_at, is_status_change) "
+            f"SELECT id, {ago(days * day)}, {change} FROM monitors"
+        )
+    for days in (29, 32, 100):
+        site.run(f"INSERT INTO runs (project_id, status, created_at) VALUES ('{PROJECT}', 'passed', {ago(days * day)})")
+    site.run(f"INSERT INTO jobs (id, name) VALUES ('{PROJECT}', 'x')")
+    for days in (32, 92):
+        site.run(
+            "INSERT INTO runs (project_id, job_id, status, created_at) "
+            f"VALUES ('{PROJECT}', '{PROJECT}', 'passed', {ago(days * day)})"
+        )
+    site.run(f"INSERT INTO monitor_aggregates (period_type, period_start) VALUES ('hourly', {ago(9 * day)})")
+    site.run(f"INSERT INTO monitor_aggregates (period_type, period_start) VALUES ('daily', {ago(9 * day)})")
+    site.run(f"INSERT INTO audit_logs (created_at) VALUES ({ago(300 * day)}), ({ago(367 * day)})")
+    site.run(f"INSERT INTO alert_history (sent_at) VALUES ({ago(89 * day)}), ({ago(92 * day)})")
+    with Exporter(site.exporter_env()) as exporter:
+        samples = exporter.wait_value(1, "supercheck_retention_overdue_rows", entity="alert_history")
+    assert samples.values("supercheck_retention_overdue_rows", "entity") == {
+        "monitor_results": 2, "job_runs": 1, "playground_runs": 2, "monitor_aggregates_hourly": 1, "audit_logs": 1,
+        "alert_history": 1,
+    }  # fmt: skip
+
+
+def test_the_schedule_key_warns_before_the_monitors_go_stale(site: PostgresServer, bullmq_newest: BullMQ,
+                                                              redis_server: RedisServer) -> None:  # fmt: skip
+    """Fact 13: the key gets a time to live, expires, nothing is scheduled, and only then checks are late."""
+    queue = "monitor-scheduler"
+    monitor(site, every=5, checked=UTC)
+    bullmq_newest.queue(queue).schedule("one", {"every": 300_000})
+    client = redis_server.client()
+    client.pexpire(f"bull:{queue}:repeat", 20_000)
+    with Exporter(redis_server.exporter_env() | site.exporter_env()) as exporter:
+        before = exporter.wait_value(1, "supercheck_queue_schedules", queue=queue)
+        ttl = before.value("supercheck_queue_schedule_key_ttl_seconds", queue=queue)
+        assert ttl is not None  # what QueueSchedulesWillVanish reads, while all is well
+        assert ttl < 21
+        assert before.value("supercheck_monitor_staleness_seconds") == 0
+        client.pexpire(f"bull:{queue}:repeat", 1)
+        gone = exporter.wait_value(0, "supercheck_queue_schedules", queue=queue)
+        assert gone.value("supercheck_schedules_expected", queue=queue) == 1  # what QueueSchedulesGone compares with
+        site.run(f"UPDATE monitors SET last_check_at = {ago(1500)}")
+        late = exporter.scrape("monitors")
+        assert near(late.value("supercheck_monitor_staleness_intervals"), 5, 0.2)
+
+
+def test_a_missing_grant_is_named(site: PostgresServer, exporter: Exporter) -> None:
+    site.run("REVOKE SELECT (last_check_at) ON monitors FROM supercheck_exporter")
+    try:
+        samples = exporter.scrape("monitors", "postgres")
+        page = exporter.page("/")
+    finally:
+        site.make_role()
+    assert samples.value("supercheck_scrape_collector_success", collector="monitors") == 0
+    assert samples.value("supercheck_scrape_collector_success", collector="postgres") == 1
+    assert "monitors" in page
+    assert "role.sql" in page
