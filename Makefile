@@ -4,6 +4,8 @@ VENV := .venv/bin
 # the demo's modules stand beside each other in a folder that is no package
 MYPY := MYPYPATH=compose/demo $(VENV)/mypy
 TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo dashboards/src)
+# most of the time a test waits for a real program, so three share two processors well
+TEST_PROCESSES ?= 3
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help

@@ -40,7 +40,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             loud=True,
         ),
         one(
-            "Longest wait for a connection",
+            "Longest wait",
             Doc(
                 "How long the first client in a pool's queue has waited; the worst pool.",
                 "0; some milliseconds in bursts.",

@@ -150,7 +150,7 @@ def tables_section(limits: Thresholds) -> Section:
         runbooks=["PostgresQueryLatencyHigh"],
     )
     single = rows(
-        "Once a row? (most called single-row statements)",
+        "Asked once a row? (top 10)",
         Doc(
             "Statements that return about one row a call, by calls a second: a hint at a loop that asks once a row. "
             "select query from pg_stat_statements where queryid = the fingerprint.",

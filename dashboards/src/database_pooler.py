@@ -32,8 +32,9 @@ def pooler_section(limits: Thresholds) -> Section:
             "0.",
             "the pool is lent out: slow statements, open transactions, or simply too much load.",
         ),
-        [Line(promql.each("supercheck_pgbouncer_oldest_wait_seconds", "", _POOL), "{{database}} {{pool_user}}")],
+        [Line(promql.each("supercheck_pgbouncer_oldest_wait_seconds", "", _POOL), "{{pool_user}} on {{database}}")],
         unit="s",
+        soft_max=12,
         levels=limits.above(warning="pgbouncer_wait_warning_seconds", critical="pgbouncer_wait_critical_seconds"),
         no_data="PGBOUNCER_URL is not set",
         runbooks=["PgBouncerClientsWaiting"],
@@ -41,14 +42,13 @@ def pooler_section(limits: Thresholds) -> Section:
     who = lines(
         "Clients of the pooler",
         Doc(
-            "Clients that have a server connection or need none now, clients that wait for one, and the most allowed.",
+            "Clients that have a server connection or need none now, and clients that wait for one.",
             "nobody waits.",
             "waiting grows with active at the pool's size: the server's part below says why.",
         ),
         [
             Line(_sum(clients, "state", 'state="active"'), "active", OUT),
             Line(_sum(clients, "state", 'state="waiting"'), "waiting", WARNING),
-            Line("max(supercheck_pgbouncer_client_connection_limit)", "max_client_conn", LIMIT, dashed=True),
         ],
         unit="short",
         decimals=0,
@@ -98,12 +98,18 @@ def _passing() -> models.Panel:
     return rows(
         "Through the pooler",
         Doc(
-            "What passes a second, by database: queries, transactions, bytes from and to the clients.",
+            "What passes a second, by database: queries, transactions, bytes from and to the clients. And how many "
+            "clients may connect at all (max_client_conn).",
             "as ever at this hour.",
             "many queries a transaction after a deploy: a loop that asks once a row. Nothing: see PgBouncer's state.",
         ),
         [Label("database", "Database")],
         [
+            Value(
+                "Clients allowed",
+                f"0 * {pace('queries')} + on () group_left () max(supercheck_pgbouncer_client_connection_limit)",
+                "short",
+            ),
             Value("Queries", pace("queries"), "ops"),
             Value("Transactions", pace("transactions"), "ops"),
             Value("From clients", pace("received_bytes"), "Bps"),

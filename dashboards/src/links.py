@@ -11,6 +11,7 @@ TAG = "supercheck"
 OVERVIEW = "supercheck-overview"
 QUEUES = "supercheck-queues"
 WORKERS = "supercheck-workers"
+CAPACITY = "supercheck-capacity"
 OBSERVABILITY = "supercheck-observability"
 REDIS = "supercheck-redis"
 DATABASE = "supercheck-database"
@@ -22,6 +23,8 @@ OF_COMPONENT = {
     "observability": OBSERVABILITY,
     "redis": REDIS,
     "database": DATABASE,
+    "capacity": CAPACITY,
+    "monitor": CAPACITY,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -31,6 +31,7 @@ DETAIL = (
     "endpoint",
     "entity",
     "instance",
+    "kind",
     "limiter",
     "mount",
     "pool_user",
@@ -52,6 +53,15 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "QueueSchedulesWillVanish",
     ),
     "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled"),
+    "monitors": ("RetentionFallingBehind",),
+    "organization_capacity": (
+        "CapacityCounterDrift",
+        "OrganizationAtQueueLimit",
+        "OrganizationMonopolizesWorkers",
+        "OrganizationNearQueueLimit",
+        "PhantomRuns",
+        "RunsErroring",
+    ),
     "pgbouncer": ("PgBouncerClientsWaiting", "PgBouncerPoolSaturated"),
     "postgres": (
         "PostgresArchivingFails",

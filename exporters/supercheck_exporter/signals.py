@@ -68,6 +68,19 @@ LIMITS = (
     Limit("NoWorkersForQueue", "supercheck_queue_backlog_jobs", "unserved", other="supercheck_workers_serving"),
     Limit("QueueJobsStalled", "supercheck_queue_stalled_jobs", "nonzero"),
     Limit("QueuePausedWithBacklog", "supercheck_queue_paused", "nonzero", other="supercheck_queue_backlog_jobs"),
+    Limit(
+        "PgBouncerClientsWaiting",
+        "supercheck_pgbouncer_oldest_wait_seconds",
+        "seconds",
+        "pgbouncer_wait_warning_seconds",
+        "pgbouncer_wait_critical_seconds",
+    ),
+    Limit(
+        "PostgresLongTransaction",
+        "supercheck_postgres_oldest_transaction_age_seconds",
+        "seconds",
+        "postgres_long_transaction_seconds",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ DASHBOARDS = frozenset(
         "supercheck-observability",
         "supercheck-database",
         "supercheck-redis",
+        "supercheck-capacity",
     }
 )
 

@@ -21,8 +21,6 @@ from supercheck_exporter.thresholds import THRESHOLDS
 MANUAL = Path(__file__).resolve().parents[2] / "exporters" / "README.md"
 CONNECTION = ("client|setname",)
 """What the client library sends on each connection."""
-BEARABLE = ("config|get",)
-"""What the redis collector does without, and check does not try."""
 CLUSTER = ("cluster|info", "cluster|nodes", "cluster|slots", "command")
 """What finds the nodes of a cluster and tells how they are."""
 
@@ -39,6 +37,8 @@ def _default(value: object) -> str:
         return "`true`" if value else "`false`"
     if isinstance(value, tuple):
         return ", ".join(f"`{part}`" for part in value)
+    if isinstance(value, dict):  # CAPACITY_TIERS
+        return f"`{','.join(f'{plan}={limits.running}/{limits.queued}' for plan, limits in value.items())}`"
     return f"`{format_number(value) if isinstance(value, int | float) else value}`"
 
 
@@ -75,9 +75,9 @@ def _rights(commands: set[str]) -> str:
 def redis_user() -> str:
     """The Redis user with nothing but what is read, for one server and for a cluster."""
     needed = {str(command[0]).lower() for command in (*NEEDED, *NODE_NEEDED)} | {*CONNECTION}
-    optional = {str(command[0]).lower().replace(" ", "|") for command in OPTIONAL} | {*BEARABLE}
+    optional = {str(command[0]).lower().replace(" ", "|") for command in OPTIONAL}
     start = "ACL SETUSER supercheck-exporter on >PASSWORD resetkeys resetchannels -@all"
-    keys = "%R~bull:* %R~supercheck:worker-heartbeat:*"
+    keys = "%R~bull:* %R~supercheck:worker-heartbeat:* %R~capacity:running:* %R~capacity:queued:*"
     lines = [f"{start} {keys} {_rights(needed)} {_rights(optional)}", _rights({*CLUSTER})]
     return "```text\n" + lines[0] + "\n```\n\nOn each node of a Redis Cluster besides: `" + lines[1] + "`."
 

@@ -37,6 +37,7 @@ DASHBOARDS = {
     "supercheck-observability",
     "supercheck-database",
     "supercheck-redis",
+    "supercheck-capacity",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
@@ -196,7 +197,8 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    assert re.fullmatch(r"(queue|location|organization|pool|site|table):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
+    levels = "queue|location|organization|pool|site|table"
+    assert re.fullmatch(rf"({levels}):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)

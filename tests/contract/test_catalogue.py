@@ -60,6 +60,16 @@ NO_UNIT = {
     "supercheck_postgres_transaction_id_age",
     "supercheck_postgres_unindexed_foreign_keys",
     "supercheck_postgres_single_row_statements",
+    "supercheck_organizations",
+    "supercheck_organizations_at_queue_limit",
+    "supercheck_organization_running_runs",
+    "supercheck_runs",
+    "supercheck_phantom_runs",
+    "supercheck_monitors",
+    "supercheck_monitor_staleness_intervals",
+    "supercheck_schedules_expected",
+    "supercheck_jobs_overdue",
+    "supercheck_location_enabled",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}

@@ -7,6 +7,7 @@ from typing import Self
 
 import psycopg
 from servers.postgres import PgBouncerServer, PostgresServer
+from servers.process import wait_for
 
 POOL, CLIENTS = 5, 12
 PAUSE_SECONDS = 0.1
@@ -67,8 +68,14 @@ class DatabaseSite:
         """They are gone."""
         for client in self._crowd:
             client.stop()
+
+        def gone() -> bool:
+            # whoever waited gets the connection of one that was ended, and sleeps on it
+            self.server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
+            return not any(client.is_alive() for client in self._crowd)
+
+        wait_for(gone, 30, "the crowd is gone")
         self._crowd = []
-        self.server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
 
     def stop(self) -> None:
         """End everything."""

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from e2e.history_capacity import capacity_series
+from e2e.history_database import database_series
 from e2e.history_redis import redis_series
 
 STEP_SECONDS = 15
@@ -27,7 +29,10 @@ QUEUES = TEST_QUEUES + APP_QUEUES
 STATES = ("waiting", "prioritized", "delayed", "active", "paused", "waiting_children", "completed", "failed")
 WAIT_EDGES = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
-COLLECTORS = ("queues", "queue_events", "workers", "redis")
+COLLECTORS = (
+    *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
+    *("organization_capacity", "monitors"),
+)
 
 EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
 
@@ -207,6 +212,9 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         yield from firing("QueueJobsWaitingTooLong", "warning", "queue", 360 - TROUBLE_SECONDS, queue="k6-global")
         yield from firing("WorkersLost", "warning", "worker", 60 - TROUBLE_SECONDS, location="global")
         yield from firing("RedisDown", "critical", "redis", 75 - TROUBLE_SECONDS, node="redis-node-1:6379")
+        pool = {"database": "supercheck", "pool_user": "supercheck"}
+        yield from firing("PgBouncerClientsWaiting", "critical", "database", 330 - TROUBLE_SECONDS, **pool)
+        yield from firing("PgBouncerPoolSaturated", "warning", "database", 315 - TROUBLE_SECONDS, **pool)
         yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
@@ -215,7 +223,9 @@ def story(name: str, now: float) -> list[Series]:
     in_trouble = name == "trouble"
     series = [s for n, queue in enumerate(QUEUES) for s in _queue(queue, n, in_trouble, now)]
     redis = [Series(*one) for one in redis_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
-    return [*series, *_workers(in_trouble, now), *redis, *_stack(now), *_alerts(in_trouble, now)]
+    database = [Series(*one) for one in database_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
+    capacity = [Series(*one) for one in capacity_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
+    return [*series, *_workers(in_trouble, now), *redis, *database, *capacity, *_stack(now), *_alerts(in_trouble, now)]
 
 
 def openmetrics(series: list[Series], now: float) -> Iterator[str]:

@@ -160,7 +160,9 @@ def test_dragging_zooms(sound: Look) -> None:
 
 def test_alerts_are_marked(sound: Look) -> None:
     titles = [mark.get_attribute("title") for mark in sound.page.locator(".annotation").all()]
-    assert sorted(filter(None, titles)) == ["Pages: NoWorkersForQueue", "Pages: QueueNotProcessing"]
+    # one mark an alert, however many queues it is about
+    assert len(titles) == len(set(titles))
+    assert {"Pages: NoWorkersForQueue", "Pages: QueueNotProcessing"} <= set(titles)
 
 
 def test_variables_and_time_are_asked_for(fixtures: str, browser: Browser) -> None:

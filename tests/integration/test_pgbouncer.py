@@ -163,11 +163,8 @@ def test_a_frozen_pooler_costs_its_own_collector(postgres: PostgresServer) -> No
     ):
         own.freeze()
         samples = exporter.scrape(deadline=6)
-        assert samples.values("supercheck_scrape_collector_success", by="collector") == {
-            "pgbouncer": 0,
-            "postgres": 1,
-            "postgres_statements": 1,
-        }
+        success = samples.values("supercheck_scrape_collector_success", by="collector")
+        assert [name for name, worked in success.items() if not worked] == ["pgbouncer"]
         assert samples.value("supercheck_pgbouncer_up") == 0
         assert samples.labels("supercheck_pgbouncer_client_connections") == []
         page = exporter.page("/")

@@ -13,6 +13,13 @@ SECONDS = "supercheck_postgres_query_seconds"
 SINGLE = "supercheck_postgres_single_row_statements"
 
 
+@pytest.fixture(scope="module", params=[15, 18])
+def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """The oldest and the newest PostgreSQL that is supported."""
+    with PostgresServer(version=request.param) as server:
+        yield server
+
+
 @pytest.fixture
 def app(postgres: PostgresServer) -> Iterator[psycopg.Connection[tuple[object]]]:
     """A client as Supercheck's."""

@@ -138,10 +138,12 @@ def test_evictions_and_hits_are_counted() -> None:
         client.config_set("maxmemory-policy", "allkeys-random")
         client.config_set("maxmemory", 1)
         after = exporter.scrape("redis")
-        for name, more in (("evicted_keys_total", 1), ("keyspace_hits_total", 1), ("keyspace_misses_total", 1)):
+        for name in ("evicted_keys_total", "keyspace_hits_total", "keyspace_misses_total"):
             was, now = number(before, name), number(after, name)
             assert was is not None
-            assert now == was + more, name
+            assert now is not None
+            assert now >= was + 1, name  # the exporter's own lookups count too
+        assert number(after, "evicted_keys_total") == 1
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_a_master_is_killed_under_load(whole: RedisCluster) -> None:
         waiting, busy = bullmq.queue(QUEUES[0]), bullmq.queue(QUEUES[1])
         waiting.add_many(5)
         busy.add_many(400)
-        worker = busy.worker("sleep", ms=50, concurrency=5)
+        worker = busy.worker("sleep", ms=50, concurrency=5, lockDuration=3000, stalledInterval=1000)
         exporter.wait_value(5, "supercheck_queue_added_jobs_total", queue=waiting.name)
         pair = whole.pair_of(waiting.base + "wait")
         wait_for(lambda: worker.state()["completed"] > 0, SECONDS, "the load runs")

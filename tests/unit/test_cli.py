@@ -132,6 +132,28 @@ def test_without_a_source(capsys: pytest.CaptureFixture[str], command: str) -> N
     assert "ok" not in out
 
 
+@pytest.mark.parametrize(
+    ("name", "needs"), [("postgres", "EXPORTER_DATABASE_URL"), ("pgbouncer", "PGBOUNCER_URL"), ("queues", "REDIS_HOST")]
+)
+def test_a_collector_whose_source_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, needs: str
+) -> None:
+    settings(monkeypatch, **({"DATABASE_URL": "postgres://db/x"} if name == "queues" else {"REDIS_HOST": "redis"}))
+    status, _, err = exits(capsys, "serve", "--collector", name)
+    assert (status, err) == (2, f"error: --collector {name} needs {needs}.\n")
+
+
+def test_only_what_is_set_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, ...]] = []
+    monkeypatch.setattr(cli, "start_logging", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli, "serve", lambda _settings, runner, *_: served.append(runner.names))
+    settings(monkeypatch, DATABASE_URL="postgres://db/x")
+    assert cli.main(["serve"]) == 0
+    assert {"postgres", "postgres_statements"} <= set(served[0])
+    assert not {"queues", "redis", "pgbouncer"} & set(served[0])
+
+
 @pytest.mark.promise("settings are checked")
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_every_bad_setting_is_a_line(

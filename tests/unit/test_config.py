@@ -59,6 +59,12 @@ READ: list[tuple[str, str, Any]] = [
     ("QUEUE_RUN_BUDGETS", "k6-global=600", {"k6-global": 600}),
     ("QUEUE_RATE_LIMITS", "email-template-render=10", {"email-template-render": 10}),
     ("QUEUE_CONCURRENCY", "k6-global=2", {"k6-global": 2}),
+    ("SELF_HOSTED", "true", True),
+    ("POLAR_ACCESS_TOKEN", "s3cret", True),
+    ("RUNNING_CAPACITY", "0", 0),
+    ("QUEUED_CAPACITY", "10", 10),
+    ("CAPACITY_TIERS", "free=1/5, pro=5/50", {"free": (1, 5), "pro": (5, 50)}),
+    ("CAPACITY_TOP_ORGANIZATIONS", "5", 5),
     ("WORKERS_MIN", "0", 0),
     ("WORKERS_MAX", "3", 3),
     ("WORKERS_SCALE_DOWN_BELOW", "5", 5),
@@ -92,7 +98,7 @@ def test_the_database_s_own_url_comes_before_supercheck_s() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["h/db", "mysql://u:s3cret@h/db", "host=h password=s3cret", "postgresql://u:s3cret@h/db?schema=public"],
+    ["h/db", "mysql://u:word@h/db", "host=h password=word", "postgresql://u:word@h/db?schema=public"],
 )
 @pytest.mark.parametrize("variable", ["EXPORTER_DATABASE_URL", "DATABASE_URL", "PGBOUNCER_URL"])
 def test_a_url_that_is_none_is_never_shown(variable: str, url: str) -> None:

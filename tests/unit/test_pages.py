@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from supercheck_exporter import pages
 from supercheck_exporter.alertmanager import NOBODY
-from supercheck_exporter.collectors import queues, redis
+from supercheck_exporter.collectors import pgbouncer, postgres, queues, redis
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Run, Sample
 from supercheck_exporter.rules import bundle_root
@@ -63,6 +63,18 @@ def test_redis_is_down_and_why() -> None:
     assert f"Redis redis:6379 down {down} Collectors" in found
     assert "Nothing, as far as it can be read." in found
     assert f"queues failed 12 ms {down} (no success yet)" in found
+
+
+def test_databases_and_what_is_wrong_with_them() -> None:
+    why = "PostgreSQL at db:5432 does not answer in time"
+    runs = [run(postgres.UP(0), name="postgres", error=why), run(pgbouncer.UP(1), name="pgbouncer")]
+    server, console = (f"postgres://u:{CANARY}@{where}" for where in ("db/x", "pooler/pgbouncer"))
+    body = status(*runs, REDIS_HOST="", DATABASE_URL=server, PGBOUNCER_URL=console)
+    found = text(body)
+    assert "Supercheck exporter: PostgreSQL is down Over" in found
+    assert f"Sources PgBouncer PGBOUNCER_URL up PostgreSQL DATABASE_URL down {why} Collectors" in found
+    assert CANARY not in body
+    assert "Redis" not in found
 
 
 def test_a_node_of_a_cluster_is_down() -> None:

@@ -122,14 +122,14 @@ ERRORS = [
     ),
     (REFUSED('FATAL:  password authentication failed for user "x"'), "refuses the login"),
     (REFUSED("FATAL:  sorry, too many clients already"), "has no connection left for us"),
-    (REFUSED("ERROR:  no such user s3cret-word"), "can't be read (no such user ***)"),
+    (REFUSED("ERROR:  no such user secret-word"), "can't be read (no such user ***)"),
 ]
 
 
 @pytest.mark.parametrize(("error", "text"), ERRORS, ids=lambda part: type(part).__name__)
 def test_an_error_names_the_mend_and_never_the_password(error: psycopg.Error, text: str) -> None:
-    source = PostgresSource("DATABASE_URL", "postgresql://u:s3cret-word@db/supercheck", 2)
+    source = PostgresSource("DATABASE_URL", "postgresql://u:secret-word@db/supercheck", 2)
     said = str(source._down(error))
     assert said.startswith("PostgreSQL at db:5432 ")
     assert text in said
-    assert "s3cret" not in said
+    assert "secret-word" not in said

@@ -24,6 +24,7 @@ class Clients(Follower):
 
     def step(self) -> float:
         """Ask every master once: a worker's connections are on the node that holds its queue."""
+        self._keyspace.require_first_walk()
         source = self._keyspace.source
         prefix, queues = source.settings.bullmq_prefix, self._keyspace.queues
         if not all("!" <= char <= "~" for char in prefix):  # Redis takes no such name for a connection

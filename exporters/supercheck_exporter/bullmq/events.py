@@ -126,8 +126,7 @@ class EventTail(Follower):
 
     def step(self) -> float:
         """Read each stream once; the caller comes back after what this returns."""
-        if not self._keyspace.first_success.wait(BLOCK_MS / 1000):
-            raise SourceError(self._keyspace.error or "the queues are not known yet")
+        self._keyspace.require_first_walk()
         try:
             self._follow_new_queues()
             found, blocked = self._read_all()
@@ -218,7 +217,9 @@ class EventTail(Follower):
     def _read_all(self) -> tuple[int, bool]:
         """Read every stream once; returns the most entries that one read found, and whether it blocked."""
         if not self._source.cluster:
-            return self._read_one(self._source.nodes("events")[0], list(self._streams.values()), block=True), True
+            node, streams = self._source.nodes("events")[0], list(self._streams.values())
+            block = self.first_success.is_set()  # the first read does not wait for news: it shows that reading works
+            return self._read_one(node, streams, block=block), True
         by_node: dict[str, tuple[Node, dict[int, list[_Stream]]]] = {}
         for stream in self._streams.values():
             node = self._source.master_of(stream.key, "events")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from supercheck_exporter.bullmq import keys
+from supercheck_exporter.core import SourceError
 from supercheck_exporter.followers import Follower
 from supercheck_exporter.sources.redis import Node, RedisSource
 
@@ -22,6 +23,7 @@ COST_RATIO = 20
 MAX_WALK_PAUSE_SECONDS = 60.0
 """... but never by more, so that what is known stays younger than its readers ask for."""
 
+FIRST_WALK_SECONDS = 1.0
 MAX_HEARTBEATS = 1000
 MAX_EXTRA = 100_000
 FORGET_AFTER_WALKS = 2
@@ -58,6 +60,11 @@ class Keyspace(Follower):
     def keys_like(self, pattern: str) -> tuple[bytes, ...]:
         """The keys of a pattern of ``also`` that the last walk found, by name."""
         return self._extra.get(pattern, ())
+
+    def require_first_walk(self) -> None:
+        """Wait a moment for the first walk; raises SourceError while it is not over. For readers that need names."""
+        if not self.first_success.wait(FIRST_WALK_SECONDS):
+            raise SourceError(self.error or "the queues are not known yet")
 
     def step(self) -> float:
         """Walk every master once."""

@@ -29,6 +29,7 @@ class StalledJobs(Follower):
 
     def step(self) -> float:
         """Look at every queue once."""
+        self._keyspace.require_first_walk()
         source, queues = self._keyspace.source, self._keyspace.queues
         bases = {queue: keys.queue_base(source.settings.bullmq_prefix, queue) for queue in queues}
         sizes = source.read([("SCARD", base + b"stalled") for base in bases.values()])

@@ -41,6 +41,7 @@ class UseReader(Follower):
     """Keeps ``uses`` by organization id, and tells the admissions what is parked."""
 
     name = "capacity"
+    retry_seconds = 0.5
 
     def __init__(self, keyspace: Keyspace, admissions: Admissions) -> None:
         super().__init__()
@@ -54,8 +55,7 @@ class UseReader(Follower):
 
     def step(self) -> float:
         """Read every known counter once."""
-        if not self._keyspace.first_success.wait(1.0):
-            raise SourceError(self._keyspace.error or "the keys are not known yet")
+        self._keyspace.require_first_walk()
         began = time.monotonic()
         known = self._keyspace.keys_like(PATTERN)
         running = [key for key in known if key.startswith(RUNNING)]
