@@ -154,11 +154,11 @@ def memory() -> None:
         pipe = server.client().pipeline(transaction=False)
         for number in range(100_000):
             fields = {"event": "waiting", "jobId": f"{number:08x}-0000-4000-8000-000000000000"}
-            pipe.xadd(f"bull:bench-{number % 500}:events", fields)  # type: ignore[arg-type]  # str is a field
+            pipe.xadd(f"bull:bench-{number % 500}:events", fields)
             if number % 5000 == 4999:
                 pipe.execute()
         marker = {"event": "added", "jobId": "last", "name": "x"}
-        server.client().xadd("bull:bench-0:events", marker)  # type: ignore[arg-type]
+        server.client().xadd("bull:bench-0:events", marker)
         exporter.wait_value(1, "supercheck_queue_added_jobs_total", queue="bench-0")
         for _ in range(3):
             exporter.scrape()
