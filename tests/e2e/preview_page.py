@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 HERE = Path(__file__).resolve().parent
+DASHBOARDS = HERE.parents[1] / "dashboards"
 ARTIFACTS = HERE.parents[1] / "artifacts" / "dashboards"
 WIDTH = 1600  # a 1920 screen with Grafana's menu open
 LOADED = """() => {
@@ -74,7 +77,7 @@ def show_whole(page: Page) -> None:
     wait_until_drawn(page)
 
 
-def look_at(browser: Browser, url: str, moment: float, picture: Path | None = None) -> Look:
+def look_at(browser: Browser, url: str, moment: float | None, picture: Path | None = None) -> Look:
     """Open a dashboard with all rows unfolded and survey it; keep a picture of the whole page."""
     look = open_page(browser, url, moment)
     page = look.page
@@ -88,3 +91,17 @@ def look_at(browser: Browser, url: str, moment: float, picture: Path | None = No
         picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=picture)
     return look
+
+
+def may_be_empty(uid: str, story: str) -> set[str]:
+    """Titles of the panels all of whose queries empty.yaml lists; in trouble, without those that trouble fills."""
+    entries = yaml.safe_load((DASHBOARDS / "empty.yaml").read_text("utf-8")).get(uid, [])
+    listed = {
+        (entry["panel"], ref)
+        for entry in entries
+        for ref in entry["queries"]
+        if story == "rest" or not entry.get("in_trouble")
+    }
+    panels = json.loads((DASHBOARDS / f"{uid}.json").read_text("utf-8"))["panels"]
+    asked = {panel["title"]: {(panel["title"], t["refId"]) for t in panel.get("targets", [])} for panel in panels}
+    return {title for title, queries in asked.items() if queries and queries <= listed}

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.preview_page import ARTIFACTS, look_at, may_be_empty
+from e2e.preview_stack import chromium, require_build
 from servers.process import require_program, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +25,7 @@ STOP_SECONDS = 40.0
 # supervisord, Redis, two workers, the app, exporter, receiver, Alertmanager, Prometheus; the preview where it is built
 PROGRAMS = 9 + (ROOT / "dashboards/preview/dist/index.html").is_file()
 
+WITH_A_SOURCE = [f"supercheck-{name}" for name in ("overview", "queues", "workers", "redis", "observability")]
 
 # the demo appends the folder of rendered configurations
 SHORTEN = [
@@ -138,6 +141,32 @@ def test_at_rest_it_is_silent(demo: Demo) -> None:
     assert code == 0, demo.text()
     assert "alert firing" not in demo.text()
     assert re.search(r"jobs completed meanwhile: [1-9]", demo.text())
+    assert demo.left() == []
+
+
+@pytest.mark.promise("dashboards show the demo")
+@pytest.mark.timeout(300)
+def test_its_dashboards_fill_with_live_data(demo: Demo) -> None:
+    """Every panel whose source the demo has; the databases' dashboards come with its database."""
+    require_build()
+    demo.start("--rest=280")
+    demo.said("all parts run", START_SECONDS)
+    (url,) = re.findall(r"dashboards +(http://[\d.:]+)/", demo.text())
+
+    def filled(uid: str) -> bool:
+        """Whether no panel is empty that need not be; rates and shares need a few scrapes and ended jobs."""
+        address = f"{url}/d/{uid}?refresh=&from=now-5m&to=now"
+        look = look_at(browser, address, None, ARTIFACTS / "demo" / f"{uid}.png")
+        look.page.close()
+        assert look.console == [], uid
+        assert look.in_state("error") == set(), uid
+        return look.in_state("empty") <= may_be_empty(uid, "rest")
+
+    with chromium() as browser:
+        for uid in reversed(WITH_A_SOURCE):
+            wait_for(lambda uid=uid: filled(uid), 200, f"{uid} is filled")  # type: ignore[misc]
+    demo.signal(signal.SIGINT)
+    demo.wait(STOP_SECONDS)
     assert demo.left() == []
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 import requests
-import yaml
 from e2e import preview_faults
-from e2e.preview_page import ARTIFACTS, Look, look_at, open_page, wait_until_drawn
+from e2e.preview_page import ARTIFACTS, Look, look_at, may_be_empty, open_page, wait_until_drawn
 from e2e.preview_stack import PREVIEW, ROOT, chromium, served, server_module, told
 from playwright.sync_api import Browser, expect
 
@@ -47,20 +46,6 @@ def fixtures(prometheus_of: dict[str, str], tmp_path_factory: pytest.TempPathFac
     folder = preview_faults.write(tmp_path_factory.mktemp("dashboards"))
     with served(prometheus_of["trouble"], folder, exporter_url=EXPORTER) as url:
         yield url
-
-
-def may_be_empty(uid: str, story: str) -> set[str]:
-    """Titles of the panels all of whose queries empty.yaml lists; in trouble, without those that trouble fills."""
-    entries = yaml.safe_load((ROOT / "dashboards" / "empty.yaml").read_text("utf-8")).get(uid, [])
-    listed = {
-        (entry["panel"], ref)
-        for entry in entries
-        for ref in entry["queries"]
-        if story == "rest" or not entry.get("in_trouble")
-    }
-    panels = json.loads((ROOT / "dashboards" / f"{uid}.json").read_text("utf-8"))["panels"]
-    asked = {panel["title"]: {(panel["title"], t["refId"]) for t in panel.get("targets", [])} for panel in panels}
-    return {title for title, queries in asked.items() if queries and queries <= listed}
 
 
 @pytest.mark.promise("dashboards are drawn")

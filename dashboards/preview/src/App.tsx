@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import type { Dashboard } from '@grafana/schema';
 import { Alert } from '@grafana/ui';
 import { DashboardPage } from './Dashboard';
-import type { Listed } from './Toolbar';
+import { Notice, type Listed } from './Toolbar';
 
 /** What serve.py answers: the dashboards there are, and values for their variables. */
 type Config = { dashboards: Listed[]; variables: Record<string, string> };
@@ -33,9 +33,3 @@ export function App() {
   const index = <main><h1>Dashboards</h1><Notice />{entries}</main>;
   return uid && config ? dashboard && <DashboardPage dashboard={dashboard} all={config.dashboards} usual={config.variables} /> : index;
 }
-
-export const Notice = () => (
-  <p className="notice">
-    A preview and a test, drawn with Grafana&apos;s component library: it edits, stores and alerts nothing. To work with these dashboards, run Grafana.
-  </p>
-);

@@ -4,10 +4,9 @@ import { rangeUtil, type GrafanaTheme2 } from '@grafana/data';
 import type { Dashboard, Panel, RowPanel } from '@grafana/schema';
 import { Alert, ErrorBoundaryAlert, Icon, useTheme2 } from '@grafana/ui';
 import { readAnnotations } from './annotations';
-import { Notice } from './App';
 import { intervals, type Context } from './frames';
 import { PanelView } from './Panel';
-import { DashboardLinks, TimeControls, VariableControl, type Change, type Listed } from './Toolbar';
+import { DashboardLinks, TimeControls, VariableControl, type Change, type Listed, Notice } from './Toolbar';
 import { interpolate, readVariables, type BuiltIns } from './variables';
 
 /** Grafana's grid, in pixels. */

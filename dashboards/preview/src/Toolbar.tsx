@@ -58,3 +58,9 @@ export function DashboardLinks({ dashboard, all, context: { scope, builtIns } }:
     </a>
   ));
 }
+
+export const Notice = () => (
+  <p className="notice">
+    A preview and a test, drawn with Grafana&apos;s component library: it edits, stores and alerts nothing. To work with these dashboards, run Grafana.
+  </p>
+);
