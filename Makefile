@@ -21,7 +21,7 @@ demo: ## a small site, watched; its workers crash, the page arrives and resolves
 test: ## install what is missing and run every check
 	@compose/install.sh test
 	@failed=; make --no-print-directory --keep-going lint types generated || failed=1; \
-		$(VENV)/pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS) || failed=1; test -z "$$failed"
+		$(VENV)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS) || failed=1; test -z "$$failed"
 
 lint: ## style of the Python files
 	$(VENV)/ruff check
