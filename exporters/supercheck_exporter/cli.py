@@ -14,9 +14,10 @@ from supercheck_exporter import __version__, render
 from supercheck_exporter.catalogue import catalogue, markdown
 from supercheck_exporter.check import NO_SOURCE, check
 from supercheck_exporter.collectors import TABLE, missing
-from supercheck_exporter.config import ConfigError, Settings, load
+from supercheck_exporter.config import ConfigError, load
 from supercheck_exporter.core import Runner
 from supercheck_exporter.http import serve
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.site import Site
 from supercheck_exporter.telemetry import start_logging
 

@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, quote
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 
 from supercheck_exporter import __version__, pages
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run, Runner
 from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
 from supercheck_exporter.followers import DEAD
+from supercheck_exporter.settings import Settings
 
 log = logging.getLogger(__name__)
 

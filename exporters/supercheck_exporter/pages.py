@@ -15,9 +15,9 @@ from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
 from supercheck_exporter.collectors import pgbouncer, postgres
 from supercheck_exporter.collectors.redis import UP as NODE_UP
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.signals import Signal, over_threshold, show
 
 ASK_SECONDS = 2.0

@@ -13,8 +13,8 @@ from supercheck_exporter.bullmq.stalled import StalledJobs
 from supercheck_exporter.capacity.admission import Admissions, AdmissionSink
 from supercheck_exporter.capacity.directory import Directory
 from supercheck_exporter.capacity.use import UseReader
-from supercheck_exporter.config import Settings
 from supercheck_exporter.retention import RetentionReader
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 

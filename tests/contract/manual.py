@@ -13,9 +13,9 @@ from typing import get_args
 from pydantic import SecretStr
 from supercheck_exporter.catalogue import markdown
 from supercheck_exporter.channels import SETTINGS as CHANNEL_SETTINGS
-from supercheck_exporter.check import NEEDED, NODE_NEEDED, OPTIONAL
-from supercheck_exporter.config import Settings
+from supercheck_exporter.check.redis import NEEDED, NODE_NEEDED, OPTIONAL
 from supercheck_exporter.rules import format_number
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.thresholds import THRESHOLDS
 
 MANUAL = Path(__file__).resolve().parents[2] / "exporters" / "README.md"

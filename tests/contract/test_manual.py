@@ -17,8 +17,8 @@ from supercheck_exporter.channels import SETTINGS as CHANNELS
 from supercheck_exporter.check import check
 from supercheck_exporter.cli import main
 from supercheck_exporter.collectors import TABLE
-from supercheck_exporter.config import Settings
 from supercheck_exporter.render import TARGETS
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.thresholds import THRESHOLDS
 
 TEXT = manual.MANUAL.read_text(encoding="utf-8")

@@ -149,9 +149,8 @@ def test_finished_runs_are_counted_once_and_only_those_since_the_start(
     name = "supercheck_runs_finished_total"
     with Exporter(redis.exporter_env() | site.exporter_env()) as exporter:
         exporter.wait_value(0, name, status="passed")
-        runs(site, ACME, "passed", 2, completed_at=UTC)
-        runs(site, ACME, "error", 1, completed_at=UTC)
-        runs(site, ACME, "unheard-of", 1, completed_at=UTC)
+        for status, count in (("error", 1), ("unheard-of", 1), ("passed", 2)):  # the last one is waited for
+            runs(site, ACME, status, count, completed_at=UTC)
         samples = exporter.wait_value(2, name, timeout=30, status="passed")
         assert samples.values(name, "status") == {"passed": 2, "failed": 0, "error": 1, "blocked": 0, "other": 1}
         assert exporter.scrape("organization_capacity").values(name, "status")["passed"] == 2

@@ -13,7 +13,7 @@ from supercheck_exporter import __version__, cli
 from supercheck_exporter.catalogue import catalogue, markdown
 from supercheck_exporter.check import NO_SOURCE
 from supercheck_exporter.collectors import TABLE
-from supercheck_exporter.config import Settings
+from supercheck_exporter.settings import Settings
 
 CANARY = "canary-91d0"
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from supercheck_exporter.config import QUEUES, ConfigError, Settings, load
+from supercheck_exporter.config import ConfigError, load
+from supercheck_exporter.settings import Settings
+from supercheck_exporter.settings.queues import QUEUES
 from supercheck_exporter.thresholds import default_thresholds
 
 CANARY = "canary-5e1f"

@@ -7,11 +7,11 @@ import re
 import pytest
 from supercheck_exporter.thresholds import (
     THRESHOLDS,
-    Threshold,
     ThresholdError,
     default_thresholds,
     load_thresholds,
 )
+from supercheck_exporter.thresholds.threshold import Threshold
 
 RATIO = "THRESHOLD_QUEUE_DEPTH_WARNING_RATIO"
 

@@ -19,9 +19,10 @@ from supercheck_exporter.collectors.workers import (
     locations_of,
     parse_heartbeat,
 )
-from supercheck_exporter.config import QUEUES, load
+from supercheck_exporter.config import load
 from supercheck_exporter.core import Run, SourceError
 from supercheck_exporter.exposition import Renderer
+from supercheck_exporter.settings.queues import QUEUES
 from supercheck_exporter.sources.redis import Command, RedisSource
 
 KEY = HEARTBEAT_PREFIX + b"web-1-17"

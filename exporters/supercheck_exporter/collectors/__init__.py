@@ -13,8 +13,8 @@ from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
 from supercheck_exporter.collectors.redis import RedisCollector
 from supercheck_exporter.collectors.workers import WorkersCollector
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Collector
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.site import Site
 
 TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
@@ -50,9 +50,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 def missing(name: str, settings: Settings) -> list[str]:
     """The settings without which this collector has no source; a collector without its source is not registered."""
-    known = {
-        "REDIS_HOST": settings.redis_host is not None,
-        "PGBOUNCER_URL": settings.pgbouncer_url is not None,
-        _DATABASE: settings.database is not None,
-    }
-    return [setting for setting in NEEDS.get(name, ("REDIS_HOST",)) if not known[setting]]
+    return [setting for setting in NEEDS.get(name, ("REDIS_HOST",)) if not _is_set(setting, settings)]
+
+
+def _is_set(setting: str, settings: Settings) -> bool:
+    if setting == _DATABASE:  # or Supercheck's own name for it
+        return settings.database is not None
+    return bool(getattr(settings, setting.lower()))

@@ -21,8 +21,8 @@ from supercheck_exporter.capacity.limits import Limits, Policy
 from supercheck_exporter.capacity.ranking import Ranking, rank
 from supercheck_exporter.capacity.runs import RunFacts, RunReader
 from supercheck_exporter.capacity.use import PATTERN, UseReader
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Collector, Sample, SourceError, counter, gauge, histogram
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.postgres import PostgresSource
 
 MAX_USE_AGE_SECONDS = 120.0

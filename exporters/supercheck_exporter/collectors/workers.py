@@ -23,8 +23,8 @@ from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.keyspace import HEARTBEAT_PREFIX, Keyspace
 from supercheck_exporter.bullmq.loads import Load, Loads
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import Collector, Sample, SourceError, gauge
+from supercheck_exporter.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import SourceError
+from supercheck_exporter.settings import Settings
 
 CLUSTER_RETRY_SECONDS = 1.0
 """After a cluster could not be found, so long the same answer stands for everyone who asks."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from supercheck_exporter.collectors import pgbouncer, postgres, postgres_statements
-from supercheck_exporter.config import Settings
 from supercheck_exporter.core import NoData, SourceError
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.site import Site
 
 OLDEST_TESTED, NEWEST_TESTED = 15, 18

@@ -1,4 +1,4 @@
-"""``supercheck-exporter check``: tries each source and says every problem at once, with how to mend it."""
+"""The part of ``check`` that tries Redis."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from collections.abc import Mapping
 
 from redis.exceptions import ResponseError
 
-from supercheck_exporter import alertmanager
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.keyspace import Keyspace
-from supercheck_exporter.check_database import check_databases
-from supercheck_exporter.config import ConfigError, Settings, load
 from supercheck_exporter.core import SourceError, describe_error
+from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.redis import Command, RedisSource
-
-NO_SOURCE = (
-    "REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses "
-    "(or watch the database alone: EXPORTER_DATABASE_URL, PGBOUNCER_URL)."
-)
 
 NEEDED: tuple[Command, ...] = (
     ("LLEN", "{q}wait"), ("LINDEX", "{q}wait", 0), ("ZCARD", "{q}delayed"), ("ZCOUNT", "{q}delayed", 0, 1),
@@ -39,27 +32,10 @@ OPTIONAL: Mapping[Command, str] = {
 """Reads that each cost some series only, and which."""
 
 
-def check(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Problems that must be mended, and notes on what is missing but bearable."""
-    problems: list[str] = []
-    notes: list[str] = []
-    try:
-        problems += alertmanager.plan(env).problems
-    except ValueError as error:
-        problems.append(str(error))
-    try:
-        settings = load(env)
-    except ConfigError as error:
-        return [*error.problems, *problems], notes
-    if settings.redis_host is not None:
-        _try_redis(settings, problems, notes)
-    elif settings.database is None and settings.pgbouncer_url is None:
-        problems.append(NO_SOURCE)
-    check_databases(settings, problems, notes)
-    return problems, notes
-
-
-def _try_redis(settings: Settings, problems: list[str], notes: list[str]) -> None:
+def check_redis(settings: Settings, problems: list[str], notes: list[str]) -> None:
+    """Try REDIS_HOST, where it is set, and every command that the collectors need."""
+    if settings.redis_host is None:
+        return
     source = RedisSource(settings)
     try:
         _check_redis(source, problems, notes)
