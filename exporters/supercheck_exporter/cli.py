@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from supercheck_exporter import __version__, render
 from supercheck_exporter.catalogue import catalogue, markdown
@@ -72,6 +72,7 @@ def _serve(args: argparse.Namespace, env: Mapping[str, str]) -> int:
     except ConfigError as error:
         return _complain(error.problems)
     start_logging(settings.log_level)
+    stop_tracing = _start_tracing(settings)
     site = Site(settings)
     runner = Runner([make(site) for name, (_, make) in TABLE.items() if name in names])
     stop = threading.Event()
@@ -83,7 +84,19 @@ def _serve(args: argparse.Namespace, env: Mapping[str, str]) -> int:
         host, port = args.listen
         print(f"error: --listen {host}:{port} can't be had: {error.strerror or error}", file=sys.stderr)
         return 1
+    finally:
+        stop_tracing()
     return 0
+
+
+def _start_tracing(settings: Settings) -> Callable[[], None]:
+    """Traces where a receiver is set; returns what ends them."""
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return lambda: None
+    from supercheck_exporter import tracing
+
+    return tracing.start(tracing.otlp(endpoint, settings.otel_exporter_otlp_protocol))
 
 
 def _chosen(asked: Sequence[str] | None, settings: Settings) -> list[str]:

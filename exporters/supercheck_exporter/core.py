@@ -6,6 +6,7 @@ collector is all or nothing and a frozen source costs its own collector and noth
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -15,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+from supercheck_exporter import telemetry
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +143,9 @@ class _State:
     began: float = 0.0
     last: Run | None = None
     last_success_at: float | None = None
-    logged: str = field(default="")
+    logged: str = ""
+    failures: int = 0
+    """Runs that failed one after the other, for the line that says it works again."""
 
 
 @dataclass(frozen=True)
@@ -205,10 +210,20 @@ class Runner:
             if state.inflight is not None and not state.inflight.done():
                 return state.inflight
             state.began = self.clock()
-            state.inflight = self._pool.submit(self._run, state)
+            # the thread of the pool goes on in the scrape's trace
+            state.inflight = self._pool.submit(contextvars.copy_context().run, self._run, state)
             return state.inflight
 
     def _run(self, state: _State) -> Run:
+        name = state.collector.name
+        with telemetry.span(f"collect {name}", collector=name) as failed:
+            run = self._judge(state)
+            if run.error:
+                failed(run.error)
+            self._note(state, run)
+        return run
+
+    def _judge(self, state: _State) -> Run:
         name, began, error = state.collector.name, self.clock(), ""
         samples: tuple[Sample, ...] = ()
         try:
@@ -219,11 +234,9 @@ class Runner:
         except Exception as problem:  # the one place that judges: see the module's docstring
             samples = problem.samples if isinstance(problem, SourceError) else ()
             error = describe_error(problem)
-            if not isinstance(problem, SourceError) and error != state.logged:
+            if not isinstance(problem, SourceError) and telemetry.same_but_for_numbers(error) != state.logged:
                 log.debug("collector %s failed", name, exc_info=problem)
-        run = Run(name, not error, self.clock() - began, time.time(), samples, error)
-        self._note(state, run)
-        return run
+        return Run(name, not error, self.clock() - began, time.time(), samples, error)
 
     def _note(self, state: _State, run: Run) -> None:
         """Keep the run for the status page, and log each change once rather than each failure."""
@@ -231,11 +244,14 @@ class Runner:
             state.last = run
             if run.success:
                 state.last_success_at = run.finished_at
-            changed, state.logged = run.error != state.logged, run.error
+            known = telemetry.same_but_for_numbers(run.error)
+            changed, state.logged = known != state.logged, known
+            failures, state.failures = state.failures, state.failures + 1 if run.error else 0
         if changed and run.error:
-            log.error("collector %s failed: %s", run.collector, run.error)
+            log.error("collector %s failed: %s", run.collector, run.error, extra={"collector": run.collector})
         elif changed:
-            log.info("collector %s works again", run.collector)
+            again = {"collector": run.collector, "failures": failures}
+            log.info("collector %s works again, failed runs: %d", run.collector, failures, extra=again)
 
 
 def describe_error(problem: BaseException) -> str:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 
 from redis.exceptions import RedisError
 
+from supercheck_exporter import telemetry
 from supercheck_exporter.core import SourceError, describe_error
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Follower(ABC):
         self._succeeded = 0.0
         """The same by a clock that nobody sets."""
         self.error = ""
+        self._failures = 0
         self._thread: threading.Thread | None = None
 
     @abstractmethod
@@ -72,13 +74,14 @@ class Follower(ABC):
             pause = self.step()
         except (SourceError, RedisError, OSError) as problem:
             text = describe_error(problem)
-            if text != self.error:
+            if telemetry.same_but_for_numbers(text) != telemetry.same_but_for_numbers(self.error):
                 log.warning("%s: %s", self.name, text)
             self.error = text
+            self._failures += 1
             return self.retry_seconds
         if self.error:
-            log.info("%s works again", self.name)
-        self.error = ""
+            log.info("%s works again, failed reads: %d", self.name, self._failures)
+        self.error, self._failures = "", 0
         self._succeeded = time.monotonic()
         self.last_success = time.time()
         self.first_success.set()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote
 
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 
-from supercheck_exporter import __version__, pages
+from supercheck_exporter import __version__, pages, telemetry
 from supercheck_exporter.core import Run, Runner
 from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
 from supercheck_exporter.followers import DEAD
@@ -49,10 +49,11 @@ class App:
 
     def metrics(self, names: list[str], timeout: float) -> bytes:
         """Scrape and render; ``names`` empty means every collector. ``timeout`` is in seconds."""
-        runs = self.runner.scrape(names or None, timeout)
-        with self._rendering:
-            # a label that is no Unicode text must not cost the page
-            page = self._renderer.render(runs).encode("utf-8", "replace")
+        with telemetry.span(telemetry.SCRAPE, timeout_seconds=timeout):
+            runs = self.runner.scrape(names or None, timeout)
+            with self._rendering, telemetry.span("render"):
+                # a label that is no Unicode text must not cost the page
+                page = self._renderer.render(runs).encode("utf-8", "replace")
         return page + generate_latest(self._own)
 
     def status(self) -> pages.Page:

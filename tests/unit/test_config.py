@@ -74,6 +74,8 @@ READ: list[tuple[str, str, Any]] = [
     ("PUBLIC_URL", "https://example.com/exporter/", "https://example.com/exporter"),
     ("GRAFANA_URL", "http://grafana:3000/", "http://grafana:3000"),
     ("ALERTMANAGER_URL", "http://alertmanager:9093", "http://alertmanager:9093"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/", "http://collector:4318"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "grpc"),
     ("LOG_LEVEL", "DEBUG", "debug"),
     ("LOG_LEVEL", "warning", "warn"),
     ("LOG_LEVEL", "trace", "debug"),
@@ -199,6 +201,8 @@ BAD = [
     ("PUBLIC_URL", "example.com"),
     ("GRAFANA_URL", "grafana:3000"),
     ("ALERTMANAGER_URL", "ftp://alertmanager"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
     ("LOG_LEVEL", "loud"),
 ]
 

@@ -270,6 +270,8 @@ def test_each_change_is_logged_once(runner_of: RunnerOf, caplog: pytest.LogCaptu
         one,
         *[failing(SourceError("down"))] * 3,
         *[failing(SourceError("refused"))] * 2,
+        failing(SourceError("not read for 9 s")),
+        failing(SourceError("not read for 10.5 s")),
         one,
         one,
     ]
@@ -279,5 +281,6 @@ def test_each_change_is_logged_once(runner_of: RunnerOf, caplog: pytest.LogCaptu
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", "collector shaky failed: down"),
         ("ERROR", "collector shaky failed: refused"),
-        ("INFO", "collector shaky works again"),
+        ("ERROR", "collector shaky failed: not read for 9 s"),
+        ("INFO", "collector shaky works again, failed runs: 7"),
     ]

@@ -124,7 +124,7 @@ def test_each_change_is_logged_once(started: FollowerOf, caplog: pytest.LogCaptu
     assert [record.getMessage() for record in caplog.records] == [
         "fake: down",
         "fake: refused",
-        "fake works again",
+        "fake works again, failed reads: 4",
     ]
 
 

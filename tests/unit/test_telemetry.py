@@ -18,7 +18,7 @@ from supercheck_exporter.telemetry import start_logging
 def _the_log_as_it_was() -> Iterator[None]:
     root, hook = logging.getLogger(), threading.excepthook
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in ("redis", "urllib3", "markdown_it")}
+    levels = {name: logging.getLogger(name).level for name in ("redis", "urllib3", "markdown_it", "opentelemetry")}
     yield
     threading.excepthook = hook
     root.handlers[:] = handlers
@@ -40,7 +40,7 @@ def test_a_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     moment = datetime.fromisoformat(line.pop("timestamp"))
     assert moment.utcoffset() == UTC.utcoffset(None)
     assert line == {
-        "level": "WARNING",
+        "level": "WARN",
         "service": "supercheck-exporter",
         "logger": "supercheck_exporter.core",
         "message": "queue 'a\"b'\nis full",
@@ -92,5 +92,43 @@ def test_a_thread_that_ends_on_a_defect_is_a_line_too(capsys: pytest.CaptureFixt
     assert threading.excepthook is telemetry._log_end_of_thread
     threading.excepthook(args)
     [line] = lines(capsys)
-    assert (line["level"], line["message"]) == ("CRITICAL", "thread MainThread ended on a defect")
+    assert (line["level"], line["message"]) == ("FATAL", "thread MainThread ended on a defect")
     assert "ZeroDivisionError" in line["stack"]
+
+
+def test_a_library_that_repeats_itself_is_counted() -> None:
+    now = 0.0
+    repeats = telemetry.Repeats(lambda: now)
+
+    def written(text: str, name: str = "opentelemetry.sdk") -> logging.LogRecord | None:
+        record = logging.LogRecord(name, logging.WARNING, "", 0, text, (), None)
+        return record if repeats.filter(record) else None
+
+    assert written("no answer after 1.5 s")
+    assert not written("no answer after 2 s")
+    assert not written("no answer after 30 s")
+    assert written("another thing")
+    # ours are counted where they are made
+    assert written("same", "supercheck_exporter.core")
+    assert written("same", "supercheck_exporter.core")
+    now = telemetry.REMIND_SECONDS
+    again = written("no answer after 9 s")
+    assert again
+    assert again.repeated == 2  # type: ignore[attr-defined]
+
+
+def test_a_span_is_nothing_while_traces_are_off() -> None:
+    with telemetry.span("anything", collector="queues") as failed:
+        failed("unheard")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("could not be read for 12 s: x", "could not be read for 345 s: x", True),
+        ("port 6379 refused", "port 6380 refused", True),
+        ("refused", "frozen", False),
+    ],
+)
+def test_failures_that_differ_in_numbers_only_are_the_same(one: str, other: str, same: bool) -> None:
+    assert (telemetry.same_but_for_numbers(one) == telemetry.same_but_for_numbers(other)) == same

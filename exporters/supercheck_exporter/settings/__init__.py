@@ -10,6 +10,7 @@ from supercheck_exporter.settings.database import DatabaseSettings
 from supercheck_exporter.settings.links import LinkSettings
 from supercheck_exporter.settings.queues import QueueSettings
 from supercheck_exporter.settings.redis import RedisSettings
+from supercheck_exporter.settings.traces import TraceSettings
 from supercheck_exporter.settings.workers import WorkerSettings
 from supercheck_exporter.thresholds import default_thresholds
 
@@ -17,7 +18,9 @@ ORDER = workers.ORDER
 """(the smaller one, the larger one): what must not stand the other way round."""
 
 
-class Settings(LinkSettings, WorkerSettings, CapacitySettings, QueueSettings, DatabaseSettings, RedisSettings):
+class Settings(
+    TraceSettings, LinkSettings, WorkerSettings, CapacitySettings, QueueSettings, DatabaseSettings, RedisSettings
+):
     """All groups. The manual lists them from the last base to the first."""
 
     thresholds: dict[str, float] = Field(default_factory=default_thresholds)

@@ -1,0 +1,77 @@
+"""An OTLP receiver over HTTP that keeps the spans it gets, in this process."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from servers.redis import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Span:
+    """One span as it arrived; ids in hex, an empty parent is the root's."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    service: str
+    error: str
+    attributes: dict[str, str]
+
+
+class OtlpSink:
+    """Answers 200 to POST /v1/traces, or ``status``."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.status = 200
+        self.requests = 0
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # the name is the base class's
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                sink.requests += 1
+                if sink.status == 200:
+                    sink.spans += _spans(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+                self.send_response(sink.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Requests are what the test looks at."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+
+    def __enter__(self) -> OtlpSink:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def named(self, name: str) -> list[Span]:
+        """The spans of this name, in the order of arrival."""
+        return [span for span in self.spans if span.name == name]
+
+
+def _spans(body: bytes) -> list[Span]:
+    found = []
+    for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                attributes = {a.key: a.value.string_value or str(a.value.int_value) for a in span.attributes}
+                ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
+                error = span.status.message if span.status.code == 2 else ""
+                found.append(Span(*ids, span.name, service, error, attributes))
+    return found
