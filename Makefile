@@ -1,8 +1,7 @@
 # `make` alone lists what there is. compose/install.sh installs what a target needs, and only what is missing.
 
 VENV := .venv/bin
-# the demo's modules stand beside each other in a folder that is no package
-MYPY := MYPYPATH=compose/demo $(VENV)/mypy
+MYPY := $(VENV)/mypy
 TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo dashboards/src)
 # most of the time a test waits for a real program, so three share two processors well
 TEST_PROCESSES ?= 3
@@ -16,7 +15,7 @@ help: ## this list
 
 demo: ## a small site, watched; its workers crash, the page arrives and resolves (ARGS=--help)
 	@compose/install.sh demo
-	@exec $(VENV)/python compose/demo/demo.py $(ARGS)
+	@exec $(VENV)/python -m compose.demo $(ARGS)
 
 test: ## install what is missing and run every check
 	@compose/install.sh test

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what `make demo` and `make test` need, and nothing that is already there. Safe to run again at any time.
 #
-#   compose/install.sh demo     Redis, Prometheus, Alertmanager, the Python environment, the demo site's packages, and
-#                               the page that draws the dashboards
+#   compose/install.sh demo     Redis, PostgreSQL, PgBouncer, Prometheus, Alertmanager, the Python environment, the demo
+#                               site's packages, and the page that draws the dashboards
 #   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
 #   compose/install.sh tools    newer Alertmanager and Prometheus, built with Go into ~/.cache
 #
@@ -31,9 +31,9 @@ debian_packages() {
     if ! have redis-server; then echo redis-server; fi
     if ! have prometheus || ! have promtool; then echo prometheus; fi
     if ! have prometheus-alertmanager && ! have alertmanager; then echo prometheus-alertmanager; fi
+    if ! have postgres && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then echo postgresql; fi
+    if ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; then echo pgbouncer; fi
     if [ "$1" = test ]; then
-        if ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then echo postgresql; fi
-        if ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; then echo pgbouncer; fi
         if ! have chromium; then echo chromium; fi
         # without a font for text Chromium draws boxes
         if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi

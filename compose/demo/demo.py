@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from manager import DemoError, Manager
-from parts import Parts
-from story import Story
+from compose.demo.database import DatabaseError
+from compose.demo.manager import DemoError, Manager
+from compose.demo.parts import Parts
+from compose.demo.story import Story
 
 ONCE_SECONDS = 1200.0
 AGAIN_AFTER_SECONDS = 300.0
@@ -72,6 +73,7 @@ def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
     parts = Parts(directory, directory.name)
     said = parts.render(arguments.after_render)
     (directory / "render.log").write_text(said, encoding="utf-8")
+    parts.store.prepare()
     manager = Manager(directory, parts.programs(), parts.env)
     try:
         manager.wait_ready()
@@ -104,6 +106,7 @@ def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
 def main() -> int:
     """Run the demo; 0 when all went as told, 1 when not, 130 when a check was interrupted."""
     arguments = _arguments()
+    os.umask(0o077)  # its folder may be passed through (see Parts); what is in it is nobody else's
     bounded = arguments.once or arguments.rest is not None
     directory = Path(tempfile.mkdtemp(prefix="supercheck-demo-"))
     try:
@@ -113,7 +116,7 @@ def main() -> int:
     except Stopped:
         wrong = []
         return 130 if bounded else 0
-    except DemoError as error:
+    except (DemoError, DatabaseError) as error:
         wrong = [str(error)]
     finally:
         if arguments.keep:
@@ -127,8 +130,3 @@ def main() -> int:
     if not wrong:
         say("all as told")
     return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    os.chdir(Path(__file__).resolve().parents[2])
-    sys.exit(main())

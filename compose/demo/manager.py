@@ -62,6 +62,7 @@ def configuration(directory: Path, programs: Sequence[Program]) -> str:
         "[supervisord]",
         "nodaemon=true",
         "silent=true",
+        "umask=077",
         f"directory={directory}",
         f"logfile={directory}/logs/supervisord.log",
         f"pidfile={directory}/supervisord.pid",

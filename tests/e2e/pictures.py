@@ -55,8 +55,8 @@ def take(browser: Browser, url: str, uid: str, span: str, folder: Path, *, full:
 def demo() -> Iterator[str]:
     """Run the demo; gives the address of its dashboards, and ends it as Ctrl-C does."""
     # the fault lasts until the pictures are taken
-    command = [sys.executable, "-u", str(ROOT / "compose/demo/demo.py"), "--back-after", "300"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-u", "-m", "compose.demo", "--back-after", "300"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:

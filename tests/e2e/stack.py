@@ -11,10 +11,12 @@ from e2e.database_site import DatabaseSite
 from e2e.faults import CANARY, Site
 from e2e.shorten import DIVISOR, shorten_folder, shortened_thresholds
 from servers.exporter import Exporter
-from servers.monitoring import Alertmanager, Prometheus, version_of
+from servers.monitoring import Alertmanager, Prometheus
 from servers.process import wait_for
 from servers.redis import RedisServer
 from servers.sinks import Sinks
+
+from compose.demo.programs import version_of
 
 GRAFANA_URL = "http://grafana.example.com"
 

@@ -16,16 +16,20 @@ from pathlib import Path
 import pytest
 from e2e.preview_page import ARTIFACTS, look_at, may_be_empty
 from e2e.preview_stack import chromium, require_build
-from servers.process import require_program, wait_for
+from servers.process import missing, require_program, wait_for
+
+from compose.demo.programs import find, find_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "compose/demo/demo.py"
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
-# supervisord, Redis, two workers, the app, exporter, receiver, Alertmanager, Prometheus; the preview where it is built
-PROGRAMS = 9 + (ROOT / "dashboards/preview/dist/index.html").is_file()
+# supervisord, Redis, PostgreSQL, PgBouncer, two workers, the app, exporter, receiver, Alertmanager, Prometheus; the
+# preview where it is built
+PROGRAMS = 11 + (ROOT / "dashboards/preview/dist/index.html").is_file()
 
-WITH_A_SOURCE = [f"supercheck-{name}" for name in ("overview", "queues", "workers", "redis", "observability")]
+WITH_A_SOURCE = [
+    f"supercheck-{name}" for name in ("overview", "queues", "workers", "capacity", "redis", "database", "observability")
+]
 
 # the demo appends the folder of rendered configurations
 SHORTEN = [
@@ -44,12 +48,15 @@ class Demo:
         self.output = folder / "output"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
+        folder.chmod(0o711)  # where we are root, the user of the database passes through
+        self.temporary.chmod(0o711)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str) -> None:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(DEMO), *arguments],
+                [sys.executable, "-m", "compose.demo", *arguments],
+                cwd=ROOT,
                 env=os.environ | {"TMPDIR": str(self.temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -97,6 +104,10 @@ class Demo:
                 found.append(command.replace(b"\0", b" ").decode(errors="replace"))
         return found
 
+    def programs(self) -> list[str]:
+        """The processes without those that PostgreSQL starts by itself."""
+        return [command for command in self.processes() if not command.startswith("postgres: ")]
+
     def left(self) -> list[str]:
         """What is left of it: processes and files."""
         return [*self.processes(), *(str(path) for path in self.temporary.iterdir())]
@@ -104,8 +115,10 @@ class Demo:
 
 @pytest.fixture
 def demo() -> Iterator[Demo]:
-    for program in ("redis-server", "prometheus"):
+    for program in ("redis-server", "prometheus", "psql"):
         require_program(program)
+    if find_postgres("postgres") is None or find("pgbouncer") is None:
+        missing("PostgreSQL or PgBouncer")
     folder = Path(tempfile.mkdtemp(prefix="d-"))  # short: a unix socket's path has 107 characters at most
     run = Demo(folder)
     try:
@@ -147,7 +160,7 @@ def test_at_rest_it_is_silent(demo: Demo) -> None:
 @pytest.mark.promise("dashboards show the demo")
 @pytest.mark.timeout(300)
 def test_its_dashboards_fill_with_live_data(demo: Demo) -> None:
-    """Every panel whose source the demo has; the databases' dashboards come with its database."""
+    """Every panel that need not be empty on a site that is well."""
     require_build()
     demo.start("--rest=280")
     demo.said("all parts run", START_SECONDS)
@@ -175,7 +188,7 @@ def test_its_dashboards_fill_with_live_data(demo: Demo) -> None:
 def test_a_signal_ends_every_process_and_removes_every_file(demo: Demo, number: signal.Signals) -> None:
     demo.start()
     demo.said("all parts run", START_SECONDS)
-    assert len(demo.processes()) == PROGRAMS
+    assert len(demo.programs()) == PROGRAMS
     demo.signal(number)
     assert demo.wait(STOP_SECONDS) == 0, demo.text()
     assert "Traceback" not in demo.text()

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from servers.monitoring import Alertmanager, monitoring_program, version_of
+from servers.monitoring import Alertmanager, monitoring_program
 from servers.process import wait_for
 from servers.sinks import ROUTING_KEY, Sinks
 from supercheck_exporter.render import Report, render
+
+from compose.demo.programs import version_of
 
 CHANNELS = ("slack", "pagerduty", "mail", "telegram", "discord", "webhook", "deadman")
 OLD_CHANNELS = ("slack", "pagerduty", "mail")  # what Debian's 0.25 can read from files

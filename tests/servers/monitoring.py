@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,10 +10,10 @@ from typing import Any
 
 import requests
 
+from compose.demo.programs import BUILT_TOOLS
 from servers.process import Server, free_port, require_program
 from servers.redis import LOOPBACK
 
-BUILT = Path.home() / ".cache/supercheck-observability/bin"
 HTTP_SECONDS = 10.0
 
 
@@ -24,22 +22,10 @@ def monitoring_program(name: str) -> Path:
 
     `name` is prometheus, promtool, alertmanager or amtool.
     """
-    built = BUILT / name
+    built = BUILT_TOOLS / name
     if built.is_file():
         return built
     return require_program("prometheus-alertmanager" if name == "alertmanager" else name)
-
-
-def version_of(program: Path) -> str:
-    """The version of a program of Prometheus' family, for example 0.28.1.
-
-    What `go install` made does not say it, but holds its module's version.
-    """
-    said = subprocess.run([program, "--version"], capture_output=True, check=True)
-    match = re.search(rb"version (\d+\.\d+\.\d+)", said.stdout + said.stderr)
-    match = match or re.search(rb"\nmod\tgithub\.com/prometheus/\w+\tv(\d+\.\d+\.\d+)", program.read_bytes())
-    assert match is not None, f"{program} does not say which version it is"
-    return match[1].decode()
 
 
 @dataclass(frozen=True)

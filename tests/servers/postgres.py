@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pwd
 import shutil
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,32 +13,17 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from servers.process import Server, ServerError, free_port, missing, require_program
+from compose.demo.database import TABLES, give_away, grant_exporter, initialize, pooler_files, unprivileged
+from compose.demo.programs import find, find_postgres
+from servers.process import Server, free_port, missing
 from servers.redis import LOOPBACK
 
-TABLES = Path(__file__).with_name("supercheck.sql")
-ROLE = Path(__file__).resolve().parents[2] / "exporters/sql/role.sql"
 DATABASE = "supercheck"
 OWNER, OWNER_PASSWORD = "supercheck_app", "app-secret-word"
 EXPORTER, EXPORTER_PASSWORD = "supercheck_exporter", "exporter-secret-word"
 CONNECT_SECONDS = 5
 
 Connection = psycopg.Connection[dict[str, Any]]
-
-
-def unprivileged(*command: str | Path) -> list[str | Path]:
-    """The command as the user postgres where we are root; the kernel still ends it when its parent dies."""
-    if os.geteuid() != 0:
-        return list(command)
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=KILL", "--", *command]
-
-
-def give_away(path: Path) -> None:
-    """Let the user postgres own a folder and what is in it."""
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        for entry in [path, *path.rglob("*")]:
-            os.chown(entry, user.pw_uid, user.pw_gid)
 
 
 def newest(folder: Path) -> Path:
@@ -55,9 +37,8 @@ def newest(folder: Path) -> Path:
 
 
 def program(name: str) -> Path:
-    """A program of the newest PostgreSQL that Debian has installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found[-1] if found else missing(f"PostgreSQL's program {name}")
+    """A program of PostgreSQL's server; skips the test, or fails it, where it is missing."""
+    return find_postgres(name) or missing(f"PostgreSQL's program {name}")
 
 
 class PostgresServer(Server):
@@ -96,25 +77,11 @@ class PostgresServer(Server):
         """Make the folder at the first start."""
         if not self.data.exists():
             give_away(self.directory)
-            done = subprocess.run(
-                unprivileged(
-                    self.programs["initdb"], "-D", self.data, "-U", "postgres", "--auth=trust", "--no-sync",
-                    "--locale=C.UTF-8", "--encoding=UTF8", "--no-instructions",
-                ),
-                cwd=self.directory, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                raise ServerError(f"initdb: {done.stderr}")
-            hba = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-            (self.data / "pg_hba.conf").write_text(hba)
-            lines = {
-                "listen_addresses": LOOPBACK, "port": self.port, "unix_socket_directories": "", "fsync": "off",
-                "shared_buffers": "32MB", "autovacuum_naptime": "1d", "lc_messages": "C", **self.settings,
-            }  # fmt: skip
+            settings = {"port": self.port, "unix_socket_directories": "", "autovacuum_naptime": "1d", **self.settings}
             if self.statements:
-                lines["shared_preload_libraries"] = "pg_stat_statements"
-            with (self.data / "postgresql.conf").open("a") as file:
-                file.writelines(f"{key} = '{value}'\n" for key, value in lines.items())
+                settings["shared_preload_libraries"] = "pg_stat_statements"
+            access = ["host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256"]
+            initialize(self.programs["initdb"], self.data, access, settings)
         super().launch()
 
     def ready(self) -> bool:
@@ -153,16 +120,7 @@ class PostgresServer(Server):
 
     def make_role(self) -> None:
         """Run exporters/sql/role.sql as the manual says."""
-        done = subprocess.run(
-            [
-                require_program("psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-f", ROLE,
-                f"postgresql://postgres@{self.address}/{DATABASE}",
-            ],
-            env={"PATH": os.environ["PATH"], "EXPORTER_PASSWORD": EXPORTER_PASSWORD},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise ServerError(f"role.sql: {done.stderr}")
+        grant_exporter(self.url("postgres", "", DATABASE), EXPORTER_PASSWORD)
 
     @property
     def address(self) -> str:
@@ -205,8 +163,7 @@ class PgBouncerServer(Server):
     STATS_USER, STATS_PASSWORD = "stats", "stats-secret-word"
 
     def __init__(self, server: PostgresServer, settings: Mapping[str, str | int] | None = None) -> None:
-        found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        self.program = Path(found) if found else missing("the program pgbouncer")
+        self.program = find("pgbouncer") or missing("the program pgbouncer")
         super().__init__()
         self.server = server
         self.port = free_port()
@@ -214,19 +171,10 @@ class PgBouncerServer(Server):
 
     def command(self) -> Sequence[str | Path]:
         """PgBouncer with a configuration of its own."""
-        lines = {
-            "listen_addr": LOOPBACK, "listen_port": self.port, "unix_socket_dir": "", "pool_mode": "transaction",
-            "auth_type": "scram-sha-256", "auth_file": self.directory / "users.txt", "max_client_conn": 2000,
-            "default_pool_size": 80, "max_db_connections": 80, "stats_users": self.STATS_USER,
-            "ignore_startup_parameters": "extra_float_digits", **self.settings,
-        }  # fmt: skip
+        settings = {"listen_port": self.port, "stats_users": self.STATS_USER, **self.settings}
         users = {OWNER: OWNER_PASSWORD, self.STATS_USER: self.STATS_PASSWORD}
-        (self.directory / "users.txt").write_text("".join(f'"{name}" "{word}"\n' for name, word in users.items()))
         target = f"{DATABASE} = host={LOOPBACK} port={self.server.port} dbname={DATABASE}"
-        text = f"[databases]\n{target}\n[pgbouncer]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
-        (self.directory / "pgbouncer.ini").write_text(text)
-        give_away(self.directory)
-        return unprivileged(self.program, self.directory / "pgbouncer.ini")
+        return unprivileged(self.program, pooler_files(self.directory, target, users, settings))
 
     def ready(self) -> bool:
         """Takes a connection to its console."""

@@ -1,5 +1,5 @@
 // The app of the demo site: it produces the runs, keeps the schedules, and serves the five queues that Supercheck's
-// app serves itself. Names, options and keys are Supercheck's; the load is one that two workers carry with ease.
+// app serves itself. Names, options, keys and rows are Supercheck's; the load is one that two workers carry with ease.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Queue, QueueEvents, Worker } from 'bullmq';
 import { Capacity } from './capacity.js';
@@ -12,19 +12,17 @@ import {
   connect,
   connection,
   log,
+  scaled,
   sleep,
   survive,
 } from './common.js';
+import * as rows from './rows.js';
+import { JOBS, MONITORS, MONITOR_EVERY_MS, ORGANIZATIONS, ownerOf } from './seed.js';
 
 const DAY_S = 24 * 3600;
-const ORGANIZATIONS = [
-  { id: randomUUID(), project: randomUUID() },
-  { id: randomUUID(), project: randomUUID() },
-];
-// Real monitors run once a minute at most; the demo's tick faster, so that a person sees them move.
-const MONITOR_EVERY_MS = 20_000;
-const MONITORS = Array.from({ length: 4 }, () => randomUUID());
 const RUN_EVERY_MS = { 'playwright-global': 6000, 'k6-global': 12_000, [`k6-${LOCATION}`]: 15_000 };
+const SCHEDULER_OF = { playwright: 'job-scheduler', k6: 'k6-job-scheduler' };
+const QUEUE_OF = { playwright: 'playwright-global', k6: 'k6-global' };
 
 const redis = connect();
 const queues = new Map();
@@ -43,15 +41,9 @@ for (const name of [
 }
 
 let produced = 0;
-const capacity = new Capacity(
-  redis,
-  { running: Number(process.env.RUNNING_CAPACITY ?? 30), queued: Number(process.env.QUEUED_CAPACITY ?? 50) },
-  (run) => queues.get(run.queue).add(run.name, run.data, { jobId: run.data.runId }),
-);
+const capacity = new Capacity(redis, (run) => queues.get(run.queue).add(run.name, run.data, { jobId: run.data.runId }));
 
-function newRun(queue, trigger) {
-  produced += 1;
-  const organization = ORGANIZATIONS[produced % ORGANIZATIONS.length];
+function newRun(queue, owner, jobId) {
   const runId = randomUUID();
   return {
     queue,
@@ -59,22 +51,25 @@ function newRun(queue, trigger) {
     data: {
       runId,
       testId: randomUUID(),
-      organizationId: organization.id,
-      projectId: organization.project,
+      jobId,
+      organizationId: owner.id,
+      projectId: owner.project,
       location: queue.startsWith('k6-') ? LOCATION : undefined,
-      trigger,
-      number: produced,
+      trigger: jobId ? 'schedule' : 'manual',
+      number: (produced += 1),
     },
   };
 }
 
+await rows.ready();
+await rows.seed();
+
 // ---- producers
 
 for (const [queue, every] of Object.entries(RUN_EVERY_MS)) {
-  setInterval(
-    survive(queue, () => capacity.admit(newRun(queue, 'manual'))),
-    every,
-  );
+  let number = 0;
+  const produce = () => capacity.admit(newRun(queue, ownerOf(queue, (number += 1))));
+  setInterval(survive(queue, produce), scaled(every));
 }
 
 for (const name of RUN_QUEUES) {
@@ -84,11 +79,19 @@ for (const name of RUN_QUEUES) {
   events.on('completed', release);
   events.on('failed', release);
 }
+
+let promoting = false;
 setInterval(
   survive('promote', async () => {
-    for (const { id } of ORGANIZATIONS) await capacity.promote(id);
+    if (promoting) return;
+    promoting = true;
+    try {
+      for (const { id } of ORGANIZATIONS) await capacity.promote(id);
+    } finally {
+      promoting = false;
+    }
   }),
-  5000,
+  scaled(5000),
 );
 
 setInterval(
@@ -99,28 +102,23 @@ setInterval(
       { jobId: `monitor-alert-${Date.now()}-${randomBytes(3).toString('hex')}` },
     ),
   ),
-  20_000,
+  scaled(20_000),
 );
 
 // ---- schedules: legacy repeatables, as Supercheck adds them
 
 async function addSchedules() {
-  for (const monitorId of MONITORS) {
+  for (const { id } of MONITORS.filter(({ enabled }) => enabled)) {
     await queues.get('monitor-scheduler').add(
-      `scheduled-monitor-${monitorId}`,
-      { monitorId, frequencyMinutes: 1, retryLimit: 3, jobData: { monitorId, type: 'http_request' } },
+      `scheduled-monitor-${id}`,
+      { monitorId: id, frequencyMinutes: 1, retryLimit: 3, jobData: { monitorId: id, type: 'http_request' } },
       { repeat: { every: MONITOR_EVERY_MS }, ...REPEATABLE_JOB_OPTIONS },
     );
   }
-  for (const [scheduler, pattern] of [
-    ['job-scheduler', '* * * * *'],
-    ['job-scheduler', '*/5 * * * *'],
-    ['k6-job-scheduler', '*/2 * * * *'],
-  ]) {
-    const jobId = randomUUID();
-    await queues.get(scheduler).add(
-      `scheduled-job-${jobId}`,
-      { jobId, name: 'demo job', projectId: ORGANIZATIONS[0].project, organizationId: ORGANIZATIONS[0].id, retryLimit: 3 },
+  for (const { id, owner, type, name, pattern } of JOBS) {
+    await queues.get(SCHEDULER_OF[type]).add(
+      `scheduled-job-${id}`,
+      { jobId: id, name, projectId: owner.project, organizationId: owner.id, retryLimit: 3 },
       { repeat: { pattern, tz: 'UTC' }, ...REPEATABLE_JOB_OPTIONS },
     );
   }
@@ -136,7 +134,7 @@ async function addSchedules() {
   }
   // Supercheck's own housekeeping gives the schedules' keys a life of 7 days (and they vanish with it).
   for (const name of ['job-scheduler', 'k6-job-scheduler', 'monitor-scheduler']) {
-    await redis.expire(`bull:${name}:repeat`, 7 * DAY_S);
+    await redis.expire(`bull:${name}:repeat`, Math.round(scaled(7 * DAY_S)));
   }
 }
 
@@ -149,32 +147,39 @@ function serve(name, work, options) {
 }
 
 async function executeMonitor({ data }) {
+  const monitor = MONITORS.find(({ id }) => id === data.monitorId);
   const group = `${data.monitorId}-${Date.now()}-${randomBytes(4).toString('hex')}`;
-  produced += 1;
   await queues.get(MONITOR_QUEUE).add(
     'executeMonitorJob',
     {
       monitorId: data.monitorId,
-      projectId: ORGANIZATIONS[0].project,
+      projectId: monitor.owner.project,
       type: 'http_request',
       frequencyMinutes: data.frequencyMinutes,
       executionLocation: LOCATION,
       executionGroupId: group,
       expectedLocations: [LOCATION],
-      number: produced,
+      flaky: monitor.flaky,
+      number: (produced += 1),
     },
     { jobId: `${data.monitorId}:${group}:${LOCATION}`, priority: 10, attempts: data.retryLimit },
   );
 }
 
+async function startJob({ data }) {
+  const { owner, type } = JOBS.find(({ id }) => id === data.jobId);
+  await rows.jobStarted(data.jobId);
+  await capacity.admit(newRun(QUEUE_OF[type], owner, data.jobId));
+}
+
 const SCHEDULER = { concurrency: 5, lockDuration: 120_000, maxStalledCount: 2 };
 serve('monitor-scheduler', executeMonitor, SCHEDULER);
-serve('job-scheduler', () => capacity.admit(newRun('playwright-global', 'schedule')), SCHEDULER);
-serve('k6-job-scheduler', () => capacity.admit(newRun('k6-global', 'schedule')), SCHEDULER);
-serve('email-template-render', () => sleep(150), { concurrency: 5, limiter: { max: 10, duration: 1000 } });
-serve('data-lifecycle-cleanup', () => sleep(1000), { concurrency: 1 });
+serve('job-scheduler', startJob, SCHEDULER);
+serve('k6-job-scheduler', startJob, SCHEDULER);
+serve('email-template-render', () => sleep(scaled(150)), { concurrency: 5, limiter: { max: 10, duration: 1000 } });
+serve('data-lifecycle-cleanup', () => sleep(scaled(1000)), { concurrency: 1 });
 
 await addSchedules();
-for (const queue of RUN_QUEUES) await capacity.admit(newRun(queue, 'manual'));
+for (const queue of RUN_QUEUES) await capacity.admit(newRun(queue, ORGANIZATIONS[0]));
 await queues.get('data-lifecycle-cleanup').add('manual-monitor_results-cleanup', { entityType: 'monitor_results', manual: true });
 log('app serves', [...queues.keys()].join(' '));

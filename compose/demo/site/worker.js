@@ -4,7 +4,8 @@
 // No shutdown handler, on purpose: a Supercheck worker that stops leaves its heartbeat and its locks behind.
 import { hostname } from 'node:os';
 import { Worker } from 'bullmq';
-import { LOCATION, MONITOR_QUEUE, RUN_QUEUES, between, connect, connection, log, sleep, survive } from './common.js';
+import { LOCATION, MONITOR_QUEUE, RUN_QUEUES, between, connect, connection, log, scaled, sleep, survive } from './common.js';
+import { checked, jobEnded, ready, runEnded } from './rows.js';
 
 const HEARTBEAT_EVERY_MS = 30_000;
 const HEARTBEAT_TTL_S = 60;
@@ -28,18 +29,37 @@ const DURATION_MS = {
 // A failed test is a completed job; a thrown error is the platform failing. The latter stays rare: one job in 25
 // fails its first attempt and recovers, one in 60 fails for good.
 async function execute(job) {
-  const [low, high] = DURATION_MS[job.queueName];
-  await sleep(between(low, high));
-  const { number = 1 } = job.data;
-  if (number % 60 === 0) throw new Error('demo: the browser did not start');
-  if (number % 25 === 0 && job.attemptsMade === 0) throw new Error('demo: the container was evicted');
-  return { success: number % 9 !== 0 };
+  const duration = scaled(between(...DURATION_MS[job.queueName]));
+  await sleep(duration);
+  const { data } = job;
+  if (data.number % 60 === 0) throw new Error('demo: the browser did not start');
+  if (data.number % 25 === 0 && job.attemptsMade === 0) throw new Error('demo: the container was evicted');
+  if (job.queueName === MONITOR_QUEUE) {
+    const status = data.flaky && Math.random() < 0.2 ? 'timeout' : 'up';
+    await checked(data.monitorId, LOCATION, status, Math.round(duration));
+    return { success: status === 'up' };
+  }
+  const success = data.number % 9 !== 0;
+  await ended(data, success ? 'passed' : 'failed');
+  return { success };
 }
 
+async function ended({ runId, jobId }, status, details) {
+  await runEnded(runId, status, details);
+  if (jobId) await jobEnded(jobId, status);
+}
+
+await ready();
 for (const [queue, options] of Object.entries(CONSUMERS)) {
   const worker = new Worker(queue, execute, { connection, concurrency: 1, ...options });
   worker.on('error', (error) => log(queue, error.message));
-  worker.on('failed', (job, error) => log(queue, 'failed', job?.id, error.message));
+  worker.on(
+    'failed',
+    survive(queue, async (job, error) => {
+      log(queue, 'failed', job?.id, error.message);
+      if (job?.data.runId && job.finishedOn) await ended(job.data, 'error', error.message);
+    }),
+  );
 }
 
 const redis = connect();
