@@ -4,7 +4,8 @@
 #   compose/install.sh demo     Redis, PostgreSQL, PgBouncer, Prometheus, Alertmanager, the Python environment, the demo
 #                               site's packages, and the page that draws the dashboards
 #   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
-#   compose/install.sh tools    newer Alertmanager and Prometheus, built with Go into ~/.cache
+#   compose/install.sh tools    newer Alertmanager and Prometheus, and an S3 server for the tests, built with Go into
+#                               ~/.cache
 #
 # Only package registries are used, as pip, uv, npm, apt and go are configured on this machine.
 set -euo pipefail
@@ -12,6 +13,7 @@ set -euo pipefail
 UV_VERSION=0.13.9
 ALERTMANAGER_VERSION=v0.28.1
 PROMETHEUS_VERSION=v0.313.3 # the Go module's number of Prometheus 3.13.3
+VERSITYGW_VERSION=v1.8.0
 
 cd "$(dirname "$0")/.."
 TOOLS="$HOME/.cache/supercheck-observability/bin"
@@ -188,6 +190,10 @@ install_tools() {
         working "Alertmanager and amtool $ALERTMANAGER_VERSION (about a minute)"
         GOBIN=$TOOLS nice go install "github.com/prometheus/alertmanager/cmd/alertmanager@$ALERTMANAGER_VERSION" \
             "github.com/prometheus/alertmanager/cmd/amtool@$ALERTMANAGER_VERSION"
+    fi
+    if ! stands versitygw versitygw "$VERSITYGW_VERSION"; then
+        working "versitygw $VERSITYGW_VERSION, an S3 server (about a minute)"
+        GOBIN=$TOOLS nice go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION"
     fi
     if ! { stands prometheus prometheus "$PROMETHEUS_VERSION" && stands promtool prometheus "$PROMETHEUS_VERSION"; }; then
         working "Prometheus and promtool $PROMETHEUS_VERSION (5 to 10 minutes)"

@@ -17,6 +17,7 @@ from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
+from supercheck_exporter.sources.s3 import S3Source
 
 
 class Site:
@@ -50,6 +51,11 @@ class Site:
         url = self.settings.pgbouncer_url
         text = url.get_secret_value() if url else ""
         return PostgresSource("PGBOUNCER_URL", text, self.settings.database_timeout_seconds, pooler=True)
+
+    @cached_property
+    def s3(self) -> S3Source:
+        """The object store, where S3_ENDPOINT is set."""
+        return S3Source(self.settings)
 
     @cached_property
     def keyspace(self) -> Keyspace:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from supercheck_exporter import alertmanager
 from supercheck_exporter.check.databases import check_databases
 from supercheck_exporter.check.redis import check_redis
+from supercheck_exporter.check.storage import check_storage
 from supercheck_exporter.collectors import TABLE, missing
 from supercheck_exporter.config import ConfigError, load
 from supercheck_exporter.settings import Settings
@@ -20,7 +21,11 @@ NO_SOURCE = (
     "(or watch the database alone: EXPORTER_DATABASE_URL, PGBOUNCER_URL)."
 )
 
-CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (check_redis, check_databases)
+CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (
+    check_redis,
+    check_databases,
+    check_storage,
+)
 
 
 def check(env: Mapping[str, str]) -> tuple[list[str], list[str]]:

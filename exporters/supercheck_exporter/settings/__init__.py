@@ -10,6 +10,7 @@ from supercheck_exporter.settings.database import DatabaseSettings
 from supercheck_exporter.settings.links import LinkSettings
 from supercheck_exporter.settings.queues import QueueSettings
 from supercheck_exporter.settings.redis import RedisSettings
+from supercheck_exporter.settings.storage import StorageSettings
 from supercheck_exporter.settings.traces import TraceSettings
 from supercheck_exporter.settings.workers import WorkerSettings
 from supercheck_exporter.thresholds import default_thresholds
@@ -19,7 +20,14 @@ ORDER = workers.ORDER
 
 
 class Settings(
-    TraceSettings, LinkSettings, WorkerSettings, CapacitySettings, QueueSettings, DatabaseSettings, RedisSettings
+    TraceSettings,
+    LinkSettings,
+    StorageSettings,
+    WorkerSettings,
+    CapacitySettings,
+    QueueSettings,
+    DatabaseSettings,
+    RedisSettings,
 ):
     """All groups. The manual lists them from the last base to the first."""
 

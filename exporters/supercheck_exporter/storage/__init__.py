@@ -1,0 +1,1 @@
+"""What is kept of the buckets between scrapes, and the readers that fill it."""
