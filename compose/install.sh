@@ -36,6 +36,7 @@ debian_packages() {
     if ! have postgres && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then echo postgresql; fi
     if ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; then echo pgbouncer; fi
     if [ "$1" = test ]; then
+        if ! have nginx && [ ! -x /usr/sbin/nginx ]; then echo nginx-light; fi
         if ! have chromium; then echo chromium; fi
         # without a font for text Chromium draws boxes
         if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi

@@ -19,9 +19,9 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"config"}
 LASTING = sorted(set(SERVICES) - ONE_SHOT)
 # pages that a person opens
-PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001"}
+PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001", "edge": "8088"}
 HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
-HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready"}
+HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
 
 
 def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -76,7 +76,7 @@ def test_only_pages_are_published_and_only_to_this_machine(name: str) -> None:
         assert not ports
         return
     assert len(ports) == 1
-    inside = "3000" if name == "grafana" else PUBLISHED[name]
+    inside = {"grafana": "3000", "edge": "8080"}.get(name, PUBLISHED[name])
     assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{PUBLISHED[name]}\}}:{inside}", ports[0])
 
 
@@ -104,8 +104,9 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "alertmanager": ["alertmanager"],
         "grafana": ["grafana"],
         "pgbouncer": [],
+        "edge": ["edge-cache", "edge-log"],
     }
-    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager", "grafana"}
+    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager", "grafana", "edge-cache", "edge-log"}
 
 
 def test_configurations_are_rendered_before_their_readers_start() -> None:
@@ -155,6 +156,7 @@ def test_secrets_reach_only_their_reader() -> None:
         "alertmanager": ("./secrets/alertmanager", True),
         "grafana": ("./secrets/grafana", True),
         "pgbouncer": ("./secrets/pgbouncer", True),
+        "edge": ("./secrets/edge", True),
     }
 
 
@@ -166,6 +168,7 @@ def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> N
     assert [name for name, service in SERVICES.items() if "supercheck" in service["networks"]] == [
         "exporter",
         "pgbouncer",
+        "edge",
     ]
 
 
@@ -261,6 +264,24 @@ def test_the_override_changes_where_supercheck_connects_and_nothing_else() -> No
         (name,) = service["environment"]
         assert name == "DATABASE_URL"
         assert service["environment"][name].startswith("${PGBOUNCER_DATABASE_URL:?"), "unset is said, not guessed"
+
+
+def test_the_edge_is_told_every_setting_and_its_image_is_what_it_starts() -> None:
+    start = (ROOT / "compose/edge/start.sh").read_text(encoding="utf-8")
+    read = dict(re.findall(r"\$\{(EDGE_[A-Z_]+):-([^}]*)\}", start))
+    inside = {"EDGE_LISTEN", "EDGE_LOG_CHECK_SECONDS", *(name for name in read if name.endswith("_FOLDER"))}
+    told = SERVICES["edge"]["environment"]
+    assert told == {name: f"${{{name}:-{default}}}" for name, default in read.items() if name not in inside}
+    manual = (ROOT / "compose/edge/README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in manual for name in told)
+    assert SERVICES["edge"]["profiles"] == ["edge"], "only who asks for it gets it"
+    dockerfile = (ROOT / "compose/edge/Dockerfile").read_text(encoding="utf-8")
+    assert f"\nUSER {SERVICES['edge']['user']}\n" in dockerfile
+    for name in ("EDGE_CACHE_FOLDER", "EDGE_LOG_FOLDER"):
+        assert read[name] in _mounts(SERVICES["edge"])
+        assert f"chown {SERVICES['edge']['user']}" in dockerfile
+        assert read[name] in dockerfile
+    assert _mounts(SERVICES["exporter"])[read["EDGE_LOG_FOLDER"]] == ("edge-log", True)
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="no docker")
