@@ -20,7 +20,7 @@ BEAT_SECONDS = 2.0
 CANARY = "canary-3e7d"  # the site's secrets: in jobs' names, data, results and errors, and as Redis' password
 HOUR_MILLISECONDS = 3_600_000
 
-CALM = "playwright-global"  # the healthy part of the site: one worker, a 3-minute test, one job behind it
+CALM = "calm"  # the healthy part of the site: one worker, a 3-minute test, one job behind it
 SERVED = [
     CALM, "depth", "full", "waiting", "stopped", "stuck", "failing", "vanish", "vanish-soon", "gone",
     "late", "stalled", "paused", "paused-silenced", "lost",

@@ -25,6 +25,10 @@ WAITS |= {"group_wait", "group_interval", "repeat_interval", "resolve_timeout"}
 SCRAPES = {"scrape_interval", "scrape_timeout"}
 TEXTS = {"labels", "annotations"}
 
+# Thresholds that are a site's times and no queue's. A monitor's interval is a whole number of minutes: its number is
+# divided instead.
+SITES = {"organization_monopoly_wait_seconds", "job_missed_seconds", "monitor_stale_intervals"}
+
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = r"(?:\d+(?:ms|[smhdw]))+"
 _RANGES = re.compile(rf"(?<=\[){_DURATION}(?=\])|(?<=\boffset ){_DURATION}")
@@ -72,9 +76,9 @@ def shorten_folder(folder: Path, divisor: int = DIVISOR) -> None:
 
 
 def shortened_thresholds(divisor: int = DIVISOR) -> dict[str, str]:
-    """Settings that divide each threshold about a queue's time; what the machine needs stays as it is."""
+    """Settings that divide each threshold about the site's times; what the machine needs stays as it is."""
     return {
         threshold.variable: str(threshold.default / divisor)
         for threshold in THRESHOLDS
-        if threshold.unit == "seconds" and threshold.name.startswith("queue_")
+        if (threshold.unit == "seconds" and threshold.name.startswith("queue_")) or threshold.name in SITES
     }

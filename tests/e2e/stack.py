@@ -15,6 +15,7 @@ from servers.monitoring import Alertmanager, Prometheus
 from servers.process import wait_for
 from servers.redis import RedisServer
 from servers.sinks import Sinks
+from servers.supercheck import Supercheck
 
 from compose.demo.programs import version_of
 
@@ -28,18 +29,26 @@ PROMETHEUS_FLAGS = (
 
 
 class Stack:
-    """Started by `with`; everything it starts ends with it."""
+    """Started by `with`; everything it starts ends with it.
 
-    def __init__(self, folder: Path, *, database: bool = False) -> None:
+    `database` adds PostgreSQL and PgBouncer, `supercheck` also the demo's small Supercheck on them.
+    """
+
+    def __init__(self, folder: Path, *, database: bool = False, supercheck: bool = False) -> None:
         self.sinks = Sinks()
         self.redis = RedisServer(password=CANARY)
         self.site = Site(self.redis)
-        self.database = DatabaseSite() if database else None
+        self.database = DatabaseSite() if database or supercheck else None
+        self.supercheck: Supercheck | None = None
+        if self.database is not None and supercheck:
+            self.supercheck = Supercheck(self.redis, self.database.pooler.url(), DIVISOR)
         thresholds = shortened_thresholds()
         # the timeout is below the shortened one of a scrape, as the manual asks
         more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL}
         if self.database is not None:
             more |= self.database.settings()
+        if self.supercheck is not None:
+            more["POLAR_ACCESS_TOKEN"] = "set"  # its organizations have plans
         self.exporter = Exporter(self.site.settings() | thresholds | more)
         assert self.exporter.env is not None
         self.exporter.env["PUBLIC_URL"] = self.exporter.url
@@ -56,6 +65,8 @@ class Stack:
             self.site.start()
             if self.database is not None:
                 self.database.start()
+            if self.supercheck is not None:
+                self.supercheck.start()
             for server in (self.exporter, self.alertmanager, self.prometheus):
                 server.start()
             wait_for(self._measures, 30, "Prometheus has the exporter's series")
@@ -91,6 +102,8 @@ class Stack:
 
     def stop(self) -> None:
         """End all, in the order in which nothing complains about what is gone."""
+        if self.supercheck is not None:
+            self.supercheck.stop()
         for server in (self.prometheus, self.alertmanager, self.exporter, self.site, self.redis, self.sinks):
             server.stop()
         if self.database is not None:

@@ -79,7 +79,7 @@ def all_filled(stack: Stack, wanted: list[Asked], seconds: float) -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A site that is well and works."""
-    with Stack(tmp_path_factory.mktemp("rendered"), database=True) as running:
+    with Stack(tmp_path_factory.mktemp("rendered"), supercheck=True) as running:
         calm = running.site.queues[CALM]
         calm.worker("sleep", ms=200)
         calm.add_many(400)
@@ -89,7 +89,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def broken(stack: Stack) -> Stack:
     """The same site with every fault made."""
+    runs = stack.site.bullmq.queue("playwright-global")
+    runs.pause()
     stack.site.break_everything()
+    parked = "max(supercheck_organization_queued_jobs) > 0"
+    wait_for(lambda: stack.prometheus.value(parked), ENOUGH_SECONDS, "a run is parked")
+    runs.resume()  # it is admitted, and its wait is known
     wait_for(lambda: len(stack.prometheus.firing(severity="critical")) > 1, ENOUGH_SECONDS, "two pages fire")
     return stack
 

@@ -37,6 +37,8 @@ class Alert:
     state: str
     inhibited_by: Sequence[str] = ()
     silenced_by: Sequence[str] = ()
+    since: float = 0.0
+    """Unix seconds: when its condition came (Prometheus), when it fired (Alertmanager)."""
 
     @property
     def name(self) -> str:
@@ -46,6 +48,11 @@ class Alert:
     def has(self, labels: Mapping[str, str]) -> bool:
         """Whether it has all these labels."""
         return labels.items() <= self.labels.items()
+
+
+def _epoch(moment: str) -> float:
+    """Unix seconds of a time in RFC 3339."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 class _Monitor(Server):
@@ -109,7 +116,9 @@ class Prometheus(_Monitor):
     def alerts(self, **labels: str) -> list[Alert]:
         """Pending and firing alerts that have these labels."""
         found = self.get("/api/v1/alerts")["data"]["alerts"]
-        alerts = [Alert(item["labels"], item["annotations"], item["state"]) for item in found]
+        alerts = [
+            Alert(item["labels"], item["annotations"], item["state"], since=_epoch(item["activeAt"])) for item in found
+        ]
         return [alert for alert in alerts if alert.has(labels)]
 
     def firing(self, **labels: str) -> list[Alert]:
@@ -147,6 +156,7 @@ class Alertmanager(_Monitor):
                 status["state"],
                 status["inhibitedBy"],
                 status["silencedBy"],
+                _epoch(item["startsAt"]),
             )
             if alert.has(labels):
                 found.append(alert)

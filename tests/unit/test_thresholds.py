@@ -68,6 +68,12 @@ def test_bad_jobs(text: str) -> None:
     assert problems({name: text}) == [f'{name}: read "{text}", allowed is a whole number of jobs, 1 or more.']
 
 
+def test_intervals_may_be_parts() -> None:
+    name = "THRESHOLD_MONITOR_STALE_INTERVALS"
+    assert load_thresholds({name: "2.5"})["monitor_stale_intervals"] == 2.5
+    assert problems({name: "0"}) == [f'{name}: read "0", allowed is a number of intervals above 0.']
+
+
 def test_every_problem_is_told_at_once() -> None:
     found = problems({RATIO: "x", "THRESHOLD_WORKER_UTILIZATION_RATIO": "9", "THRESHOLD_QUEUE_FAILURE_RATIO": "0"})
     assert [problem.split(":")[0] for problem in found] == [

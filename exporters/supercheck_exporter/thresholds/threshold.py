@@ -14,7 +14,7 @@ _MAX_SECONDS = 365 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Threshold:
-    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds; jobs, bytes, rows, intervals (whole numbers)."""
+    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds, intervals; jobs, bytes, rows (whole numbers)."""
 
     name: str
     default: float
@@ -33,6 +33,8 @@ class Threshold:
             return "a number above 0 and up to 1 (0.8 means 80 %)"
         if self.unit == "seconds":
             return "a number of seconds above 0, at most one year (31536000)"
+        if self.unit == "intervals":
+            return "a number of intervals above 0"
         return f"a whole number of {self.unit}, 1 or more"
 
     def accepts(self, value: float) -> bool:
@@ -43,4 +45,6 @@ class Threshold:
             return value <= 1
         if self.unit == "seconds":
             return value <= _MAX_SECONDS
+        if self.unit == "intervals":
+            return True
         return value >= 1 and value == int(value)
