@@ -255,6 +255,21 @@ def test_pgbouncer_leaves_connections_free_and_takes_a_thousand_clients() -> Non
     assert SERVICES["pgbouncer"]["profiles"] == ["pgbouncer"], "only who asks for it gets it"
 
 
+def test_the_traces_override_adds_a_preload_and_keeps_the_rest() -> None:
+    folder = ROOT / "otel-collector/instrumentation"
+    services = yaml.safe_load((folder / "supercheck.override.yaml").read_text(encoding="utf-8"))["services"]
+    assert set(services) == {"app", "worker", "instrumentation"}
+    for name in ("app", "worker"):
+        environment = services[name]["environment"]
+        assert environment["OTEL_SERVICE_NAME"] == f"supercheck-{name}"
+        assert "--require /otel/register.cjs" in environment["NODE_OPTIONS"]
+        assert services[name]["volumes"] == ["supercheck-instrumentation:/otel:ro"]
+    # the app's image sets a heap of its own, which an override of the variable would lose
+    assert "--max-old-space-size=4096" in services["app"]["environment"]["NODE_OPTIONS"]
+    copied = (folder / "Dockerfile").read_text(encoding="utf-8")
+    assert {"register.cjs", "lib"} <= set(re.findall(r"^COPY (\S+) \./", copied, re.MULTILINE))
+
+
 def test_the_override_changes_where_supercheck_connects_and_nothing_else() -> None:
     override = yaml.safe_load((ROOT / "compose/pgbouncer/supercheck.override.yaml").read_text(encoding="utf-8"))
     assert set(override) == {"services"}

@@ -1,4 +1,4 @@
-"""Node 22 and the npm packages of tests/servers/node, installed once from its lock file."""
+"""Node 22 and the npm packages of a folder, installed once from its lock file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from servers.process import ServerError, require_program
 
 PACKAGE = Path(__file__).parent / "node"
-STAMP = PACKAGE / "node_modules" / ".installed-from"
 INSTALL_SECONDS = 170.0
 
 
@@ -36,21 +35,22 @@ def _wheel() -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
-def install_packages() -> Path:
+def install_packages(package: Path = PACKAGE) -> Path:
     """`npm ci` unless this very lock file is installed already; return the package's folder."""
-    digest = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()
-    with (PACKAGE / "package.json").open() as lock:
+    digest = hashlib.sha256((package / "package-lock.json").read_bytes()).hexdigest()
+    stamp = package / "node_modules" / ".installed-from"
+    with (package / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once install once
-        if STAMP.exists() and STAMP.read_text() == digest:
-            return PACKAGE
+        if stamp.exists() and stamp.read_text() == digest:
+            return package
         done = subprocess.run(
             [*_npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=PACKAGE,
+            cwd=package,
             capture_output=True,
             text=True,
             timeout=INSTALL_SECONDS,
         )
         if done.returncode:
             raise ServerError(f"npm ci failed:\n{done.stdout}\n{done.stderr}")
-        STAMP.write_text(digest)
-    return PACKAGE
+        stamp.write_text(digest)
+    return package

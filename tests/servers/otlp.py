@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from servers.redis import LOOPBACK
 
@@ -21,6 +22,8 @@ class Span:
     parent: str
     name: str
     service: str
+    kind: int
+    """OTLP's number: 1 internal, 2 server, 3 client, 4 producer, 5 consumer."""
     error: str
     attributes: dict[str, str]
 
@@ -35,14 +38,27 @@ class OtlpSink:
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self) -> None:  # the name is the base class's
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self._body()
                 sink.requests += 1
                 if sink.status == 200:
                     sink.spans += _spans(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
                 self.send_response(sink.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+
+            def _body(self) -> bytes:
+                """Of a length that is known, or in chunks as Node sends it."""
+                if "Content-Length" in self.headers:
+                    return self.rfile.read(int(self.headers["Content-Length"]))
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
 
             def log_message(self, format: str, *args: object) -> None:
                 """Requests are what the test looks at."""
@@ -70,8 +86,13 @@ def _spans(body: bytes) -> list[Span]:
         service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
         for scope in resource.scope_spans:
             for span in scope.spans:
-                attributes = {a.key: a.value.string_value or str(a.value.int_value) for a in span.attributes}
+                attributes = {a.key: _text(a.value) for a in span.attributes}
                 ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
                 error = span.status.message if span.status.code == 2 else ""
-                found.append(Span(*ids, span.name, service, error, attributes))
+                found.append(Span(*ids, span.name, service, span.kind, error, attributes))
     return found
+
+
+def _text(value: AnyValue) -> str:
+    kind = value.WhichOneof("value")
+    return str(getattr(value, kind)) if kind else ""
