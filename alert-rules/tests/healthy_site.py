@@ -34,6 +34,7 @@ GROUPS = (
     "supercheck-database",
     "supercheck-capacity",
     "supercheck-monitor",
+    "supercheck-dependency",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -162,6 +163,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from database_series()
     yield from capacity_series()
     yield from monitor_series()
+    yield from notification_series()
     for name in (
         "queues",
         "queue_events",
@@ -172,6 +174,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "postgres_statements",
         "organization_capacity",
         "monitors",
+        "notifications",
+        "stored_secrets",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -250,6 +254,17 @@ def monitor_series() -> Iterator[tuple[str, Value]]:
     for queue, schedules in (("monitor-scheduler", 3), ("job-scheduler", 1), ("k6-job-scheduler", 1)):
         yield f'supercheck_schedules_expected{{queue="{queue}"}}', lambda t, n=schedules: n  # type: ignore[misc]
     yield 'supercheck_location_enabled{location="local"}', lambda t: 1
+
+
+def notification_series() -> Iterator[tuple[str, Value]]:
+    """Two mails an hour, and in the whole day one message that Slack did not take."""
+    for provider, status, hourly in (("email", "sent", 2), ("email", "failed", 0), ("slack", "sent", 0)):
+        yield (
+            f'supercheck_notifications_total{{provider="{provider}",status="{status}"}}',
+            lambda t, n=hourly: n * (t - RESTART if t > RESTART else t) // 3600,  # type: ignore[misc]
+        )
+    failed = 'supercheck_notifications_total{provider="slack",status="failed"}'
+    yield failed, lambda t: 1 if 9 * 3600 < t < RESTART else 0
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

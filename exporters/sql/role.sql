@@ -27,3 +27,5 @@ GRANT SELECT (period_type, period_start) ON monitor_aggregates TO supercheck_exp
 GRANT SELECT (code, is_enabled) ON locations TO supercheck_exporter;
 GRANT SELECT (created_at, action) ON audit_logs TO supercheck_exporter;
 GRANT SELECT (sent_at, status, provider) ON alert_history TO supercheck_exporter;
+GRANT SELECT (id, type) ON notification_providers TO supercheck_exporter;
+GRANT SELECT (type, is_secret, created_at, updated_at) ON project_variables TO supercheck_exporter;

@@ -35,6 +35,7 @@ DETAIL = (
     "limiter",
     "mount",
     "pool_user",
+    "provider",
     "table",
     "target",
     "tier",

@@ -54,6 +54,7 @@ class DatabaseSite:
         self.server.start()
         self.pooler.start()
         self.server.run("INSERT INTO organization (name) SELECT 'o' FROM generate_series(1, 100)")
+        self.server.run("INSERT INTO notification_providers (type) VALUES ('slack')")
         self._calm = _Client(self.pooler.url(), "SELECT name FROM organization ORDER BY name LIMIT 1")
         self._calm.start()
         return self
@@ -76,6 +77,13 @@ class DatabaseSite:
 
         wait_for(gone, 30, "the crowd is gone")
         self._crowd = []
+
+    def notify(self, status: str, number: int) -> None:
+        """Alerts of Supercheck through its one Slack channel, with this outcome."""
+        self.server.run(
+            "INSERT INTO alert_history (provider, status, sent_at) SELECT p.id::text, "
+            f"'{status}', now() AT TIME ZONE 'utc' FROM notification_providers p, generate_series(1, {number})"
+        )
 
     def stop(self) -> None:
         """End everything."""

@@ -1,4 +1,4 @@
-"""From a pool that is lent out, and from a server that is gone, to a page; and back.
+"""From a pool that is lent out, alerts that fail, and a server that is gone, to a page; and back.
 
 Durations are shortened (shorten.py), nothing else. The warnings about the same database are held back meanwhile.
 """
@@ -41,6 +41,20 @@ def test_a_pool_that_is_lent_out_pages_and_resolves(stack: Stack) -> None:
     assert all(alert.inhibited_by for alert in held), "the page says it already"
     stack.database.disperse()
     stack.sinks.wait_message("pagerduty", "resolved", "PgBouncerClientsWaiting", RESOLVE_SECONDS, began)
+
+
+@pytest.mark.promise("page arrives")
+def test_alerts_of_supercheck_that_fail_page_and_resolve(stack: Stack) -> None:
+    assert stack.database is not None
+    began = time.time()
+    counter = 'supercheck_notifications_total{provider="slack",status="failed"}'
+    wait_for(lambda: stack.prometheus.value(counter) == 0, 30, "Prometheus has the counter from before the failures")
+    stack.database.notify("failed", 8)
+    page = stack.sinks.wait_message("pagerduty", "firing", "NotificationsFailing", FIRE_SECONDS, began)
+    assert "slack" in page.title
+    assert any(link.endswith("/runbooks/NotificationsFailing") for link in page.links)
+    stack.database.notify("sent", 200)
+    stack.sinks.wait_message("pagerduty", "resolved", "NotificationsFailing", RESOLVE_SECONDS, began)
 
 
 @pytest.mark.promise("page arrives")

@@ -178,6 +178,7 @@ def test_failures_of_the_archive_are_counted() -> None:
 
 SECRET = [
     ("project_variables", "value"), ("project_variables", "encrypted_value"), ("project_variables", "key"),
+    ("project_variables", "storage_path"),
     ("monitors", "config"), ("monitors", "target"), ("monitors", "name"), ("apikey", "key"), ("session", "token"),
     ('"user"', "email"), ("notification_providers", "config"), ("alert_history", "message"),
     ("alert_history", "error_message"), ("runs", "error_details"), ("runs", "metadata"), ("audit_logs", "details"),

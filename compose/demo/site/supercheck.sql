@@ -58,9 +58,11 @@ CREATE TABLE alert_history (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), message text, target text, provider varchar(100),
     status varchar(50), sent_at timestamp, error_message text
 );
+CREATE INDEX ON alert_history (sent_at);
 CREATE TABLE project_variables (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), project_id uuid REFERENCES projects, key text, value text,
-    encrypted_value text, is_secret bool
+    encrypted_value text, is_secret bool DEFAULT false, type varchar(20) DEFAULT 'variable', storage_path text,
+    created_at timestamp DEFAULT (now() AT TIME ZONE 'utc'), updated_at timestamp DEFAULT (now() AT TIME ZONE 'utc')
 );
 CREATE TABLE notification_providers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type varchar(50), config jsonb);
 CREATE TABLE apikey (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, key text UNIQUE);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from supercheck_exporter.collectors.monitors import MonitorsCollector
+from supercheck_exporter.collectors.notifications import NotificationsCollector
 from supercheck_exporter.collectors.organization_capacity import OrganizationCapacityCollector
 from supercheck_exporter.collectors.pgbouncer import PgBouncerCollector
 from supercheck_exporter.collectors.postgres import PostgresCollector
@@ -12,6 +13,7 @@ from supercheck_exporter.collectors.postgres_statements import PostgresStatement
 from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
 from supercheck_exporter.collectors.redis import RedisCollector
+from supercheck_exporter.collectors.stored_secrets import StoredSecretsCollector
 from supercheck_exporter.collectors.workers import WorkersCollector
 from supercheck_exporter.core import Collector
 from supercheck_exporter.settings import Settings
@@ -35,6 +37,8 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
         ),
     ),
     "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.postgres, site.retention)),
+    "notifications": (NotificationsCollector, lambda site: NotificationsCollector(site.postgres)),
+    "stored_secrets": (StoredSecretsCollector, lambda site: StoredSecretsCollector(site.postgres)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -44,6 +48,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "postgres": (_DATABASE,),
     "postgres_statements": (_DATABASE,),
     "monitors": (_DATABASE,),
+    "notifications": (_DATABASE,),
+    "stored_secrets": (_DATABASE,),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

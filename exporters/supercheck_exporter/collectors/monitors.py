@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-
-from psycopg import sql
 
 from supercheck_exporter.core import Collector, Sample, counter, gauge
 from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.sources.postgres import PostgresSource, Row
+from supercheck_exporter.watermark import Watermark
 
 STATUSES = ("up", "down", "paused", "pending", "maintenance", "error")
 RESULT_STATUSES = ("up", "down", "error", "timeout")
@@ -25,9 +23,6 @@ SCHEDULER_OF = {"playwright": "job-scheduler", "k6": "k6-job-scheduler"}
 MONITOR_SCHEDULER = "monitor-scheduler"
 OTHER = "other"
 MAX_LOCATIONS = 100
-BEHIND_SECONDS = 10
-"""A row is committed a moment after the time that it bears."""
-
 MAX_GAP_SECONDS = 3600
 """After a longer outage only the last hour is counted: an answer must come in time."""
 
@@ -80,18 +75,10 @@ SELECT job_type, count(*) AS scheduled,
 FROM jobs WHERE cron_schedule <> '' GROUP BY 1
 """
 LOCATIONS_SQL = f"SELECT code, is_enabled FROM locations ORDER BY code LIMIT {MAX_LOCATIONS}"  # noqa: S608
-# one row even where nothing was checked, so that the moment is always there
-RESULTS_SQL = sql.SQL(
-    """
-SELECT w.until, r.location, r.status, r.results
-FROM (SELECT (now() AT TIME ZONE 'utc') - {behind} * interval '1 second' AS until) w
-LEFT JOIN LATERAL (
-    SELECT coalesce(location, 'none') AS location, status, count(*) AS results FROM monitor_results
-    WHERE checked_at > greatest({since}, w.until - {gap} * interval '1 second') AND checked_at <= w.until
-    GROUP BY 1, 2
-) r ON true
+RESULTS_SQL = """
+SELECT coalesce(location, 'none') AS location, status, count(*) AS results FROM monitor_results
+WHERE checked_at > w.since AND checked_at <= w.until GROUP BY 1, 2
 """
-)
 
 
 class MonitorsCollector(Collector):
@@ -105,7 +92,7 @@ class MonitorsCollector(Collector):
     def __init__(self, source: PostgresSource, retention: RetentionReader) -> None:
         self._source = source
         self._retention = retention
-        self._until: datetime | None = None
+        self._watermark = Watermark(MAX_GAP_SECONDS)
         self._results: Counter[tuple[str, str]] = Counter()
 
     def start(self) -> None:
@@ -118,14 +105,10 @@ class MonitorsCollector(Collector):
 
     def collect(self) -> Iterator[Sample]:
         """Read the four tables."""
-        since = sql.Literal(self._until) if self._until else sql.SQL("'infinity'::timestamp")
-        statement = RESULTS_SQL.format(
-            behind=sql.Literal(BEHIND_SECONDS), since=since, gap=sql.Literal(MAX_GAP_SECONDS)
-        )
         with self._source.session() as session:
             monitors, jobs = session.rows(MONITORS_SQL), session.rows(JOBS_SQL)
-            locations, results = session.rows(LOCATIONS_SQL), session.rows(statement)
-        self._count(results)
+            locations, results = session.rows(LOCATIONS_SQL), self._watermark.look(session, RESULTS_SQL)
+        self._count(self._watermark.take(results))
         yield from monitor_samples(monitors)
         yield from job_samples(jobs)
         for row in locations:
@@ -137,15 +120,10 @@ class MonitorsCollector(Collector):
 
     def _count(self, rows: list[Row]) -> None:
         for row in rows:
-            if row["results"] is None:
-                continue
             status = row["status"] if row["status"] in RESULT_STATUSES else OTHER
             places = {location for location, _ in self._results}
             known = row["location"] in places or len(places) < MAX_LOCATIONS
             self._results[row["location"] if known else OTHER, status] += row["results"]
-        # the server's clock may be set back: nothing is counted twice
-        until = rows[0]["until"]
-        self._until = until if self._until is None else max(self._until, until)
 
 
 def monitor_samples(rows: Iterable[Row]) -> Iterator[Sample]:

@@ -1,7 +1,7 @@
 """Who may run, who is parked and for how long: organizations against their limits, and the database's own view.
 
 Source: the ``capacity:*`` counters of Redis and the tables organization, plan_limits (both in the background);
-runs by three statements on one short connection a scrape. With Redis alone the limits come from the settings.
+runs by four statements on one short connection a scrape. With Redis alone the limits come from the settings.
 
     supercheck_organization_queued_jobs{organization="acme",plan="pro"} 100.0
     supercheck_phantom_runs{kind="queued_unparked"} 3.0
