@@ -25,6 +25,7 @@ OF_COMPONENT = {
     "database": DATABASE,
     "capacity": CAPACITY,
     "monitor": CAPACITY,
+    "dependency": CAPACITY,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -70,6 +70,7 @@ NO_UNIT = {
     "supercheck_schedules_expected",
     "supercheck_jobs_overdue",
     "supercheck_location_enabled",
+    "supercheck_secrets_stored",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}

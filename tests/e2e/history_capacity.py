@@ -51,6 +51,12 @@ def capacity_series(in_trouble: bool, span: float, trouble: float) -> Iterator[T
         ratio = "organization:supercheck_organization_running_jobs:ratio"
         yield ratio, {"organization": name}, lambda t, u=used, all_=total: min(1.0, u(t) / all_)  # type: ignore[misc]
         yield "organization:supercheck_organization_running_jobs:drift", {"organization": name}, flat(0)
+    for provider, status, rate, after in (
+        ("email", "sent", 0.004, 0.01), ("slack", "sent", 0.003, 0.0), ("slack", "failed", 0.0, 0.008),
+        ("email", "failed", 0.0, 0.0),
+    ):  # fmt: skip
+        labels = {"provider": provider, "status": status}
+        yield "supercheck_notifications_total", labels, counted(rate, after)
     yield "supercheck_organizations", {}, flat(37)
     yield "supercheck_organizations_at_queue_limit", {}, lambda t: 1.0 if since(t) > 1000 else 0.0
     for edge in (*EDGES, math.inf):
