@@ -35,6 +35,7 @@ GROUPS = (
     "supercheck-capacity",
     "supercheck-monitor",
     "supercheck-dependency",
+    "supercheck-secrets",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -164,6 +165,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from capacity_series()
     yield from monitor_series()
     yield from notification_series()
+    yield from vault_series()
+    yield from execution_series()
     for name in (
         "queues",
         "queue_events",
@@ -176,6 +179,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "monitors",
         "notifications",
         "stored_secrets",
+        "execution",
+        "vault",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -265,6 +270,32 @@ def notification_series() -> Iterator[tuple[str, Value]]:
         )
     failed = 'supercheck_notifications_total{provider="slack",status="failed"}'
     yield failed, lambda t: 1 if 9 * 3600 < t < RESTART else 0
+
+
+def vault_series() -> Iterator[tuple[str, Value]]:
+    """Two nodes, of which one restarts at 4:00; a token of a day that is renewed every 6 hours; nothing is old."""
+    restart = range(4 * 3600, 4 * 3600 + 60)
+    for node, standby in (("vault-1", 0), ("vault-2", 1)):
+        yield f'supercheck_vault_up{{node="{node}"}}', lambda t, n=standby: int(not (n and t in restart))  # type: ignore[misc]
+        yield f'supercheck_vault_sealed{{node="{node}"}}', lambda t: 0
+        yield f'supercheck_vault_standby{{node="{node}"}}', lambda t, n=standby: n  # type: ignore[misc]
+    yield "supercheck_vault_audit_devices", lambda t: 1
+    yield "supercheck_vault_token_ttl_seconds", lambda t: DAY - t % 21600
+    yield "supercheck_vault_token_lifetime_seconds", lambda t: DAY
+    yield 'supercheck_vault_secrets_overdue_rotation{mount="secret"}', lambda t: 0
+
+
+def execution_series() -> Iterator[tuple[str, Value]]:
+    """A pod a test, which starts at once; its Job counts for ten minutes after its end."""
+    tests = queues()[0].jobs
+    yield "supercheck_execution_oldest_pending_age_seconds", lambda t: 4 if any(job.start == t for job in tests) else 0
+    for resource, limit, kept in (("pods", 10, 0), ("count/jobs.batch", 10, 600), ("requests.cpu", 4, 0)):
+        labels = f'{{resource="{resource}"}}'
+        yield (
+            f"supercheck_execution_quota_used{labels}",
+            lambda t, k=kept: len([job for job in tests if job.start <= t < job.end + k]),  # type: ignore[misc]
+        )
+        yield f"supercheck_execution_quota_limit{labels}", lambda t, n=limit: n  # type: ignore[misc]
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

@@ -7,14 +7,35 @@ from typing import Any
 
 from supercheck_exporter.thresholds import load_thresholds
 
-from . import annotations, capacity, database, links, observability, overview, queues, redis, variables, workers
+from . import (
+    annotations,
+    capacity,
+    database,
+    links,
+    observability,
+    overview,
+    queues,
+    redis,
+    secrets,
+    variables,
+    workers,
+)
 from .layout import place
 from .levels import Thresholds
 from .sdk import JSONEncoder, dashboard, models
 from .spec import Spec
 
 FOLDER = Path(__file__).resolve().parents[1]
-SPECS = (overview.SPEC, queues.SPEC, workers.SPEC, redis.SPEC, database.SPEC, capacity.SPEC, observability.SPEC)
+SPECS = (
+    overview.SPEC,
+    queues.SPEC,
+    workers.SPEC,
+    redis.SPEC,
+    database.SPEC,
+    capacity.SPEC,
+    secrets.SPEC,
+    observability.SPEC,
+)
 
 _CHOICES = {"queue": variables.queue, "location": variables.location}
 

@@ -15,6 +15,7 @@ CAPACITY = "supercheck-capacity"
 OBSERVABILITY = "supercheck-observability"
 REDIS = "supercheck-redis"
 DATABASE = "supercheck-database"
+SECRETS = "supercheck-secrets"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -25,6 +26,7 @@ OF_COMPONENT = {
     "database": DATABASE,
     "capacity": CAPACITY,
     "monitor": CAPACITY,
+    "secrets": SECRETS,
     "dependency": CAPACITY,
 }
 

@@ -8,6 +8,7 @@ from .panels import Doc, Line, lines, one
 from .sdk import models
 from .spec import Spec
 from .workers_detail import busy_section, each_section
+from .workers_execution import execution_section
 
 _BLIND = "no heartbeat could be read"
 
@@ -17,6 +18,7 @@ def _sections(limits: Thresholds) -> list[Section]:
         Section("Is anybody there?", [shelf(4, *_strip(limits)), shelf(9, _alive(), _missing())]),
         *busy_section(limits),
         each_section(),
+        execution_section(limits),
     ]
 
 

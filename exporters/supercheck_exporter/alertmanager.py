@@ -36,6 +36,7 @@ DETAIL = (
     "mount",
     "pool_user",
     "provider",
+    "resource",
     "table",
     "target",
     "tier",
@@ -80,6 +81,8 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "RedisMemoryHigh",
         "RedisReplicationLag",
     ),
+    "execution": ("ExecutionPodsPending", "ExecutionQuotaExhausted"),
+    "vault": ("SecretRotationOverdue", "VaultTokenExpiring"),
     "workers": ("LocationWithoutWorkers", "WorkerUtilizationHigh", "WorkersLost", "WorkersNotScaling"),
 }
 

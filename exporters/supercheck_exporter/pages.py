@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
-from supercheck_exporter.collectors import pgbouncer, postgres
+from supercheck_exporter.collectors import pgbouncer, postgres, vault
 from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
@@ -75,7 +75,7 @@ def status_page(
     now = time.time()
     failed = [run for run in runs if not run.success]
     signals = over_threshold(runs, settings.thresholds)
-    servers, databases = _redis(settings, runs, problems), _databases(settings, runs)
+    servers, databases = _redis(settings, runs, problems), [*_databases(settings, runs), *_vault(runs, problems)]
     parts = [f"<h1>Supercheck exporter: {_verdict(servers, databases, failed, signals)}</h1>"]
     parts += [f'<p class="note">{esc(line)}</p>' for line in who_is_paged(settings.alertmanager_url)]
     parts.append("<h2>Over their threshold now</h2>")
@@ -163,6 +163,12 @@ def _databases(settings: Settings, runs: Sequence[Run]) -> list[tuple[str, str, 
             if setting and values:
                 found.append((kind, setting, values == [1], run.error))
     return found
+
+
+def _vault(runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, str, bool, str]]:
+    """Each node of Vault, as above."""
+    nodes = [sample for run in runs for sample in run.samples if sample.desc is vault.UP]
+    return [("Vault", name, up == 1, problems.get(name, "")) for _, (name,), up in nodes]
 
 
 def who_is_paged(alertmanager_url: str | None) -> list[str]:

@@ -15,9 +15,12 @@ from supercheck_exporter.capacity.directory import Directory
 from supercheck_exporter.capacity.use import UseReader
 from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.settings import Settings
+from supercheck_exporter.sources.kubernetes import KubernetesSource
 from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 from supercheck_exporter.sources.s3 import S3Source
+from supercheck_exporter.sources.vault import VaultSource
+from supercheck_exporter.vault.ages import SecretAges
 
 
 class Site:
@@ -91,3 +94,18 @@ class Site:
     def retention(self) -> RetentionReader:
         """How many rows are past their retention."""
         return RetentionReader(self.postgres, cloud=self.settings.cloud)
+
+    @cached_property
+    def vault(self) -> VaultSource:
+        """Vault, where VAULT_ADDRS is set."""
+        return VaultSource(self.settings)
+
+    @cached_property
+    def secret_ages(self) -> SecretAges:
+        """How old the secrets in Vault are."""
+        return SecretAges(self.vault)
+
+    @cached_property
+    def kubernetes(self) -> KubernetesSource:
+        """Where tests run, where EXECUTION_KUBECONFIG is set."""
+        return KubernetesSource(self.settings.execution_kubeconfig or "", self.settings.execution_timeout_seconds)

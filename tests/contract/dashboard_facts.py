@@ -20,6 +20,7 @@ DASHBOARDS = frozenset(
         "supercheck-database",
         "supercheck-redis",
         "supercheck-capacity",
+        "supercheck-secrets",
     }
 )
 

@@ -38,6 +38,7 @@ DASHBOARDS = {
     "supercheck-database",
     "supercheck-redis",
     "supercheck-capacity",
+    "supercheck-secrets",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)

@@ -71,6 +71,16 @@ NO_UNIT = {
     "supercheck_jobs_overdue",
     "supercheck_location_enabled",
     "supercheck_secrets_stored",
+    "supercheck_vault_up",
+    "supercheck_vault_sealed",
+    "supercheck_vault_standby",
+    "supercheck_vault_initialized",
+    "supercheck_vault_audit_devices",
+    "supercheck_vault_secrets",
+    "supercheck_vault_secrets_overdue_rotation",
+    "supercheck_execution_pods",
+    "supercheck_execution_quota_used",
+    "supercheck_execution_quota_limit",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}

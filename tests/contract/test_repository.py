@@ -20,6 +20,7 @@ MAX_LINES = 400
 LONGER = {
     "tests/integration/test_queues.py": "one behaviour of one collector after the other, as bullmq writes it",
     "tests/integration/test_queue_events.py": "likewise",
+    "alert-rules/tests/healthy_site.py": "one day of one site, a function a source",
     "tests/unit/test_journal.py": "the cases of one state machine",
     "tests/unit/test_events.py": "likewise",
 }

@@ -18,7 +18,8 @@ MUTATING = re.compile(
     r"docker (restart|kill|stop|start|rm|run)"
     r"|docker compose (?!-f compose/compose\.yaml)[^\n]*\b(up|restart|stop|down|rm)\b"
     r"|\br (\w+ )?(DEL|UNLINK|PERSIST|EXPIRE|SET|HSET|HDEL|LREM|RPUSH|LPUSH|ZADD|ZREM|XTRIM|FLUSH\w+|CONFIG)\b"
-    r"|redis-cli (DEL|UNLINK|PERSIST|EXPIRE|SET|FLUSH\w+|CONFIG)\b|kubectl[^\n]*\b(delete|scale|apply|rollout)\b"
+    r"|redis-cli (DEL|UNLINK|PERSIST|EXPIRE|SET|FLUSH\w+|CONFIG)\b|kubectl[^\n]*\b(delete|edit|scale|apply|rollout)\b"
+    r"|vault (operator (un)?seal|audit (en|dis)able|kv put|policy write|token (create|renew|revoke))\b"
     r"|\b(update|delete|insert) (from|into|\w+ set)\b"
     r'|"(select count\()?(select )?(pg_(terminate|cancel)_backend|pg_reload_conf)\b'
     r'|"(create index|alter|vacuum|analyze)\b'

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
 from e2e.history_redis import redis_series
+from e2e.history_secrets import secrets_series
 
 STEP_SECONDS = 15
 SPAN_SECONDS = 2 * 3600
@@ -32,6 +33,7 @@ RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
 COLLECTORS = (
     *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
     *("organization_capacity", "monitors"),
+    *("notifications", "stored_secrets", "execution", "vault"),
 )
 
 EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
@@ -215,6 +217,8 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         pool = {"database": "supercheck", "pool_user": "supercheck"}
         yield from firing("PgBouncerClientsWaiting", "critical", "database", 330 - TROUBLE_SECONDS, **pool)
         yield from firing("PgBouncerPoolSaturated", "warning", "database", 315 - TROUBLE_SECONDS, **pool)
+        yield from firing("VaultSealed", "critical", "secrets", 75 - TROUBLE_SECONDS, node="vault-1")
+        yield from firing("VaultDown", "critical", "secrets", 375 - TROUBLE_SECONDS, node="vault-3")
         yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
@@ -225,7 +229,9 @@ def story(name: str, now: float) -> list[Series]:
     redis = [Series(*one) for one in redis_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     database = [Series(*one) for one in database_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
     capacity = [Series(*one) for one in capacity_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
-    return [*series, *_workers(in_trouble, now), *redis, *database, *capacity, *_stack(now), *_alerts(in_trouble, now)]
+    secrets = [Series(*one) for one in secrets_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*redis, *database, *capacity, *secrets]
+    return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 
 def openmetrics(series: list[Series], now: float) -> Iterator[str]:

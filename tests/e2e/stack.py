@@ -11,11 +11,13 @@ from e2e.database_site import DatabaseSite
 from e2e.faults import CANARY, Site
 from e2e.shorten import DIVISOR, shorten_folder, shortened_thresholds
 from servers.exporter import Exporter
+from servers.kubernetes import KubernetesServer, Pod
 from servers.monitoring import Alertmanager, Prometheus
 from servers.process import wait_for
 from servers.redis import RedisServer
 from servers.sinks import Sinks
 from servers.supercheck import Supercheck
+from servers.vault import Secret, VaultServer
 
 from compose.demo.programs import version_of
 
@@ -31,10 +33,11 @@ PROMETHEUS_FLAGS = (
 class Stack:
     """Started by `with`; everything it starts ends with it.
 
-    `database` adds PostgreSQL and PgBouncer, `supercheck` also the demo's small Supercheck on them.
+    `database` adds PostgreSQL and PgBouncer, `supercheck` also the demo's small Supercheck on them, `beside` Vault and
+    Kubernetes by recorded answers.
     """
 
-    def __init__(self, folder: Path, *, database: bool = False, supercheck: bool = False) -> None:
+    def __init__(self, folder: Path, *, database: bool = False, supercheck: bool = False, beside: bool = False) -> None:
         self.sinks = Sinks()
         self.redis = RedisServer(password=CANARY)
         self.site = Site(self.redis)
@@ -49,6 +52,11 @@ class Stack:
             more |= self.database.settings()
         if self.supercheck is not None:
             more["POLAR_ACCESS_TOKEN"] = "set"  # its organizations have plans
+        self.vault = VaultServer(secrets={"smtp": Secret(days=3)}) if beside else None
+        self.kubernetes = KubernetesServer() if beside else None
+        if self.vault is not None and self.kubernetes is not None:
+            more |= self.vault.settings(folder) | self.kubernetes.settings(folder)
+            more |= {"VAULT_KV_PATHS": "secret", "VAULT_TIMEOUT_SECONDS": "1", "EXECUTION_TIMEOUT_SECONDS": "1"}
         self.exporter = Exporter(self.site.settings() | thresholds | more)
         assert self.exporter.env is not None
         self.exporter.env["PUBLIC_URL"] = self.exporter.url
@@ -67,6 +75,9 @@ class Stack:
                 self.database.start()
             if self.supercheck is not None:
                 self.supercheck.start()
+            for answers in (self.vault, self.kubernetes):
+                if answers is not None:
+                    answers.__enter__()
             for server in (self.exporter, self.alertmanager, self.prometheus):
                 server.start()
             wait_for(self._measures, 30, "Prometheus has the exporter's series")
@@ -100,6 +111,19 @@ class Stack:
         assert "warning" not in said.stderr, said.stderr
         shorten_folder(self._folder)
 
+    def fill_cluster(self) -> None:
+        """No room for another test, and one waits."""
+        assert self.kubernetes is not None
+        self.kubernetes.pods = [Pod("Pending", 400)]
+        self.kubernetes.quotas = [
+            {"hard": {"pods": "10", "requests.cpu": "4"}, "used": {"pods": "10", "requests.cpu": "3"}}
+        ]
+
+    def empty_cluster(self) -> None:
+        """Room again."""
+        assert self.kubernetes is not None
+        self.kubernetes.pods, self.kubernetes.quotas = [], None
+
     def stop(self) -> None:
         """End all, in the order in which nothing complains about what is gone."""
         if self.supercheck is not None:
@@ -108,6 +132,9 @@ class Stack:
             server.stop()
         if self.database is not None:
             self.database.stop()
+        for answers in (self.vault, self.kubernetes):
+            if answers is not None:
+                answers.__exit__()
 
     def __exit__(self, *_: object) -> None:
         self.stop()

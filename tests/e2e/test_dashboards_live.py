@@ -79,7 +79,7 @@ def all_filled(stack: Stack, wanted: list[Asked], seconds: float) -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A site that is well and works."""
-    with Stack(tmp_path_factory.mktemp("rendered"), supercheck=True) as running:
+    with Stack(tmp_path_factory.mktemp("rendered"), supercheck=True, beside=True) as running:
         calm = running.site.queues[CALM]
         calm.worker("sleep", ms=200)
         calm.add_many(400)

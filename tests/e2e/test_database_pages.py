@@ -1,4 +1,4 @@
-"""From a pool that is lent out, alerts that fail, and a server that is gone, to a page; and back.
+"""From a pool that is lent out, alerts that fail, a server that is gone, a Vault that is sealed, to a page; and back.
 
 Durations are shortened (shorten.py), nothing else. The warnings about the same database are held back meanwhile.
 """
@@ -18,7 +18,7 @@ FIRE_SECONDS, RESOLVE_SECONDS = 100.0, 120.0
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A healthy site with a database."""
-    with Stack(tmp_path_factory.mktemp("rendered"), database=True) as running:
+    with Stack(tmp_path_factory.mktemp("rendered"), database=True, beside=True) as running:
         yield running
 
 
@@ -55,6 +55,20 @@ def test_alerts_of_supercheck_that_fail_page_and_resolve(stack: Stack) -> None:
     assert any(link.endswith("/runbooks/NotificationsFailing") for link in page.links)
     stack.database.notify("sent", 200)
     stack.sinks.wait_message("pagerduty", "resolved", "NotificationsFailing", RESOLVE_SECONDS, began)
+
+
+@pytest.mark.promise("page arrives")
+def test_a_vault_that_is_sealed_pages_and_resolves(stack: Stack) -> None:
+    assert stack.vault is not None
+    began = time.time()
+    wait_for(lambda: stack.prometheus.value("supercheck_vault_sealed") == 0, 30, "Vault is measured")
+    stack.vault.state = "sealed"
+    page = stack.sinks.wait_message("pagerduty", "firing", "VaultSealed", FIRE_SECONDS, began)
+    assert "vault-1" in page.title
+    assert any(link.endswith("/runbooks/VaultSealed") for link in page.links)
+    assert any(link.endswith("/d/supercheck-secrets") for link in page.links)
+    stack.vault.state = "active"
+    stack.sinks.wait_message("pagerduty", "resolved", "VaultSealed", RESOLVE_SECONDS, began)
 
 
 @pytest.mark.promise("page arrives")

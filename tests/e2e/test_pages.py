@@ -63,6 +63,8 @@ PAGES = [
     Page("WorkersLost", "warning", "location fewer"),
     Page("LocationWithoutWorkers", "warning", "location none-a; location none-b"),
     Page("WorkerUtilizationHigh", "warning", "queue k6-slow"),
+    Page("ExecutionQuotaExhausted", "warning", "dependency execution, resource pods"),
+    Page("ExecutionPodsPending", "warning", "dependency execution"),
     Page("WorkersNotScaling", "warning", "location fewer; location none-a; location none-b; and more, 4 in all"),
 ]
 # what the tables of features.md call queue and worker alerts, in each severity that is shipped
@@ -85,7 +87,7 @@ def test_every_queue_and_worker_alert_is_made_to_fire() -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The healthy site, watched."""
-    with Stack(tmp_path_factory.mktemp("rendered")) as running:
+    with Stack(tmp_path_factory.mktemp("rendered"), beside=True) as running:
         yield running
 
 
@@ -94,6 +96,7 @@ def broken(stack: Stack) -> Stack:
     """Every fault made. Two of them are losses: of what Prometheus must have seen before."""
     stack.alertmanager.silence(alertname="QueuePausedWithBacklog", queue="paused-silenced")
     stack.site.break_everything()
+    stack.fill_cluster()
     schedules = 'queue:supercheck_queue_schedules:max10m{queue="gone"} > 0'
     wait_for(lambda: stack.prometheus.query(schedules), 60, "Prometheus remembers the schedules")
     stack.site.lose_schedules()
@@ -228,6 +231,7 @@ def test_a_dead_source_is_no_all_clear(frozen: Frozen) -> None:
 def mended(frozen: Frozen) -> Stack:
     """Everything put right."""
     frozen.stack.site.mend_everything()
+    frozen.stack.empty_cluster()
     return frozen.stack
 
 

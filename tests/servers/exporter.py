@@ -169,6 +169,10 @@ class Exporter(Server):
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {last[0]}") from None
 
+    def wait_log(self, text: str, timeout: float = 60.0) -> None:
+        """Wait until its log holds a text."""
+        wait_for(lambda: text in self.log(), timeout, f"it logs {text!r}")
+
     def wait_follows(self) -> None:
         """Wait until it reads the events streams; what happens in the queues from now on is counted."""
         name = "supercheck_queue_events_last_success_timestamp_seconds"

@@ -71,6 +71,17 @@ READ: list[tuple[str, str, Any]] = [
     ("WORKERS_MAX", "3", 3),
     ("WORKERS_SCALE_DOWN_BELOW", "5", 5),
     ("WORKERS_SCALE_UP_ABOVE", "500", 500),
+    ("VAULT_ADDRS", "https://vault:8200/", {"vault:8200": "https://vault:8200"}),
+    ("VAULT_ADDRS", "a=https://v/v1, b=http://[::1]", {"a": "https://v", "b": "http://[::1]"}),
+    ("VAULT_ADDRS", "https://vault", {"vault:443": "https://vault"}),
+    ("VAULT_TOKEN", "s3cret", SecretStr("s3cret")),
+    ("VAULT_NAMESPACE", "team/a", "team/a"),
+    ("VAULT_TIMEOUT_SECONDS", "2", 2.0),
+    ("VAULT_KV_PATHS", "secret:app/,secret:/b,team/kv", {"secret": ("app", "b"), "team/kv": ("",)}),
+    ("VAULT_KV_MAX_SECRETS", "50", 50),
+    ("EXECUTION_KUBECONFIG", "in-cluster", "in-cluster"),
+    ("EXECUTION_NAMESPACE", "tests", "tests"),
+    ("EXECUTION_TIMEOUT_SECONDS", "2", 2.0),
     ("PUBLIC_URL", "https://example.com/exporter/", "https://example.com/exporter"),
     ("GRAFANA_URL", "http://grafana:3000/", "http://grafana:3000"),
     ("ALERTMANAGER_URL", "http://alertmanager:9093", "http://alertmanager:9093"),
@@ -89,7 +100,7 @@ def test_a_setting_is_read(variable: str, text: str, value: Any) -> None:
 
 
 def test_every_setting_is_tested_here() -> None:
-    tested = {variable.lower() for variable, _, _ in READ} | {"redis_tls_ca_file", "thresholds"}
+    tested = {variable.lower() for variable, _, _ in READ} | {"redis_tls_ca_file", "vault_cacert", "thresholds"}
     assert tested == set(Settings.model_fields)
 
 
@@ -137,6 +148,12 @@ def test_capacity_and_run_budget_of_a_queue() -> None:
     assert (settings.run_budget("a"), settings.run_budget("b")) == (70, 50)
 
 
+def test_a_login_in_an_address_of_vault_is_refused_and_not_shown() -> None:
+    assert problems_of({"VAULT_ADDRS": "https://user:word@vault"}) == [
+        "VAULT_ADDRS: read a value, allowed is URLs or name=URL pairs, separated by commas."
+    ]
+
+
 @pytest.mark.parametrize("variable", sorted({name for name, _, _ in READ}))
 def test_an_empty_setting_is_an_unset_one(variable: str) -> None:
     """Compose passes unset variables on as empty ones."""
@@ -182,6 +199,13 @@ BAD = [
     ("DATABASE_TIMEOUT_SECONDS", "1"),
     ("DATABASE_TIMEOUT_SECONDS", "5000"),
     ("BULLMQ_QUEUES", "a,b:c"),
+    ("VAULT_ADDRS", "vault:8200"),
+    ("VAULT_ADDRS", "a=https://v,a=https://w"),
+    ("VAULT_TIMEOUT_SECONDS", "0.5"),
+    ("VAULT_KV_PATHS", ":app"),
+    ("VAULT_KV_MAX_SECRETS", "0"),
+    ("EXECUTION_NAMESPACE", "a/b"),
+    ("EXECUTION_TIMEOUT_SECONDS", "31"),
     ("BULLMQ_MAX_QUEUES", "0"),
     ("BULLMQ_MAX_QUEUES", "1.5"),
     ("MAX_QUEUE_DEPTH", "-1"),

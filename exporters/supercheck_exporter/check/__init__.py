@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 
 from supercheck_exporter import alertmanager
 from supercheck_exporter.check.databases import check_databases
+from supercheck_exporter.check.execution import check_execution
 from supercheck_exporter.check.redis import check_redis
 from supercheck_exporter.check.storage import check_storage
+from supercheck_exporter.check.vault import check_vault
 from supercheck_exporter.collectors import TABLE, missing
 from supercheck_exporter.config import ConfigError, load
 from supercheck_exporter.settings import Settings
@@ -25,6 +27,8 @@ CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (
     check_redis,
     check_databases,
     check_storage,
+    check_vault,
+    check_execution,
 )
 
 

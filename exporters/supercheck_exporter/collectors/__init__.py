@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from supercheck_exporter.collectors.execution import ExecutionCollector
 from supercheck_exporter.collectors.monitors import MonitorsCollector
 from supercheck_exporter.collectors.notifications import NotificationsCollector
 from supercheck_exporter.collectors.organization_capacity import OrganizationCapacityCollector
@@ -14,6 +15,7 @@ from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
 from supercheck_exporter.collectors.redis import RedisCollector
 from supercheck_exporter.collectors.stored_secrets import StoredSecretsCollector
+from supercheck_exporter.collectors.vault import VaultCollector
 from supercheck_exporter.collectors.workers import WorkersCollector
 from supercheck_exporter.core import Collector
 from supercheck_exporter.settings import Settings
@@ -39,6 +41,11 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
     "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.postgres, site.retention)),
     "notifications": (NotificationsCollector, lambda site: NotificationsCollector(site.postgres)),
     "stored_secrets": (StoredSecretsCollector, lambda site: StoredSecretsCollector(site.postgres)),
+    "execution": (
+        ExecutionCollector,
+        lambda site: ExecutionCollector(site.kubernetes, site.settings.execution_namespace),
+    ),
+    "vault": (VaultCollector, lambda site: VaultCollector(site.vault, site.secret_ages)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -50,6 +57,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "monitors": (_DATABASE,),
     "notifications": (_DATABASE,),
     "stored_secrets": (_DATABASE,),
+    "execution": ("EXECUTION_KUBECONFIG",),
+    "vault": ("VAULT_ADDRS",),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

@@ -7,11 +7,13 @@ from pydantic import Field
 from supercheck_exporter.settings import workers
 from supercheck_exporter.settings.capacity import CapacitySettings
 from supercheck_exporter.settings.database import DatabaseSettings
+from supercheck_exporter.settings.execution import ExecutionSettings
 from supercheck_exporter.settings.links import LinkSettings
 from supercheck_exporter.settings.queues import QueueSettings
 from supercheck_exporter.settings.redis import RedisSettings
 from supercheck_exporter.settings.storage import StorageSettings
 from supercheck_exporter.settings.traces import TraceSettings
+from supercheck_exporter.settings.vault import VaultSettings
 from supercheck_exporter.settings.workers import WorkerSettings
 from supercheck_exporter.thresholds import default_thresholds
 
@@ -23,6 +25,8 @@ class Settings(
     TraceSettings,
     LinkSettings,
     StorageSettings,
+    ExecutionSettings,
+    VaultSettings,
     WorkerSettings,
     CapacitySettings,
     QueueSettings,

@@ -70,17 +70,20 @@ def fetch(
     redirects: int = 0,
     verify: bool = True,
     ca_file: Path | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
     """Ask once, within ``deadline`` seconds; any status is an answer. Raises HttpError where there is none.
 
     ``url`` is http:// or https:// (the settings see to it). With ``redirects`` that many are followed, to the same
-    scheme, host and port only; one more, or one that leads elsewhere, is itself the answer.
+    scheme, host and port only; one more, or one that leads elsewhere, is itself the answer. A ``context`` stands for
+    ``verify`` and ``ca_file``, where a client certificate is needed.
     """
     until = time.monotonic() + deadline
     spent = 0.0
     while True:
         parts = urlsplit(url)
-        answer = _ask(parts, until, deadline, method, headers or {}, body, max_bytes, _context(parts, verify, ca_file))
+        made = context if context and parts.scheme == "https" else _context(parts, verify, ca_file)
+        answer = _ask(parts, until, deadline, method, headers or {}, body, max_bytes, made)
         spent += answer.seconds
         target = urlsplit(urljoin(url, answer.headers.get("location", "")))
         if not redirects or answer.status not in REDIRECTS or not _same_server(parts, target):

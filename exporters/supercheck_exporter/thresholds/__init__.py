@@ -7,7 +7,17 @@ module a component. This package imports nothing of the rest, so that every part
 import difflib
 from collections.abc import Mapping
 
-from supercheck_exporter.thresholds import capacity, database, dependency, monitor, observability, queue, redis, worker
+from supercheck_exporter.thresholds import (
+    capacity,
+    database,
+    dependency,
+    monitor,
+    observability,
+    queue,
+    redis,
+    secrets,
+    worker,
+)
 from supercheck_exporter.thresholds.threshold import ENV_PREFIX, Threshold
 
 THRESHOLDS: tuple[Threshold, ...] = (
@@ -18,6 +28,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *capacity.THRESHOLDS,
     *monitor.THRESHOLDS,
     *dependency.THRESHOLDS,
+    *secrets.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 

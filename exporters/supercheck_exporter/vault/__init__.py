@@ -1,0 +1,1 @@
+"""Vault: which state each node is in, and how old the secrets of a mount are."""
