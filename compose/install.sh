@@ -40,6 +40,8 @@ debian_packages() {
         if ! have chromium; then echo chromium; fi
         # without a font for text Chromium draws boxes
         if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi
+        if ! have gpg || ! have gpg-agent; then echo gnupg; fi
+        if ! have zstd; then echo zstd; fi
     fi
     if ! have python3; then
         echo python3

@@ -22,6 +22,7 @@ LASTING = sorted(set(SERVICES) - ONE_SHOT)
 PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001", "edge": "8088"}
 HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
 HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
+HEALTH |= {"backup": "healthy"}
 
 
 def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -105,8 +106,10 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "grafana": ["grafana"],
         "pgbouncer": [],
         "edge": ["edge-cache", "edge-log"],
+        "backup": ["backup"],
     }
-    assert set(COMPOSE["volumes"]) == {"config", "prometheus", "alertmanager", "grafana", "edge-cache", "edge-log"}
+    made = {source for sources in writable.values() for source in sources}
+    assert set(COMPOSE["volumes"]) == made
 
 
 def test_configurations_are_rendered_before_their_readers_start() -> None:
@@ -157,6 +160,7 @@ def test_secrets_reach_only_their_reader() -> None:
         "grafana": ("./secrets/grafana", True),
         "pgbouncer": ("./secrets/pgbouncer", True),
         "edge": ("./secrets/edge", True),
+        "backup": ("./secrets/backup", True),
     }
 
 
@@ -169,6 +173,7 @@ def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> N
         "exporter",
         "pgbouncer",
         "edge",
+        "backup",
     ]
 
 
@@ -194,6 +199,7 @@ def test_no_secret_stands_in_the_files_and_git_ignores_the_real_ones() -> None:
         "redis_password.example",
         "pagerduty_routing_key.example",
         "users.txt.example",
+        "key.example",
     }
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
