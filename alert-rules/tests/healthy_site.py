@@ -36,6 +36,7 @@ GROUPS = (
     "supercheck-monitor",
     "supercheck-dependency",
     "supercheck-secrets",
+    "supercheck-backup",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -167,6 +168,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from notification_series()
     yield from vault_series()
     yield from execution_series()
+    yield from backup_series()
     for name in (
         "queues",
         "queue_events",
@@ -181,6 +183,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "stored_secrets",
         "execution",
         "vault",
+        "backups",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -296,6 +299,26 @@ def execution_series() -> Iterator[tuple[str, Value]]:
             lambda t, k=kept: len([job for job in tests if job.start <= t < job.end + k]),  # type: ignore[misc]
         )
         yield f"supercheck_execution_quota_limit{labels}", lambda t, n=limit: n  # type: ignore[misc]
+
+
+def backup_series() -> Iterator[tuple[str, Value]]:
+    """A full backup at 1:00 and an incremental one every 6 hours, each read back in 8 minutes; tested 30 days ago."""
+
+    def last(every: int) -> Callable[[int], int]:
+        return lambda t: (t - 3600 - 120) // every * every + 3600
+
+    for kind, every, kept in (("full", DAY, 90), ("incremental", 6 * 3600, 360)):
+        by, at = f'database="supercheck",type="{kind}"', last(every)
+        yield f"supercheck_backup_last_success_timestamp_seconds{{{by}}}", at
+        yield f"supercheck_backup_verification_failures{{{by}}}", lambda t, at=at: int(t - at(t) < 600)  # type: ignore[misc]
+        yield f"supercheck_backup_retained{{{by}}}", lambda t, n=kept: n  # type: ignore[misc]
+        yield f"supercheck_backup_oldest_timestamp_seconds{{{by}}}", lambda t: -90 * DAY
+        yield f"supercheck_backup_encrypted{{{by}}}", lambda t: 1
+        yield f"supercheck_backup_past_retention{{{by}}}", lambda t: 0
+        yield f"supercheck_backup_last_size_bytes{{{by}}}", lambda t: 900_000
+        yield f"supercheck_backup_median_size_bytes{{{by}}}", lambda t: 1_000_000
+    yield 'supercheck_backup_last_restore_test_timestamp_seconds{database="supercheck"}', lambda t: -30 * DAY
+    yield 'supercheck_backup_last_restore_test_success{database="supercheck"}', lambda t: 1
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

@@ -9,6 +9,7 @@ from supercheck_exporter.thresholds import load_thresholds
 
 from . import (
     annotations,
+    backups,
     capacity,
     database,
     links,
@@ -32,12 +33,13 @@ SPECS = (
     workers.SPEC,
     redis.SPEC,
     database.SPEC,
+    backups.SPEC,
     capacity.SPEC,
     secrets.SPEC,
     observability.SPEC,
 )
 
-_CHOICES = {"queue": variables.queue, "location": variables.location}
+_CHOICES = {"queue": variables.queue, "location": variables.location, "database": variables.database}
 
 
 def build(spec: Spec, limits: Thresholds, public_url: str = variables.PUBLIC_URL) -> models.Dashboard:

@@ -16,6 +16,7 @@ OBSERVABILITY = "supercheck-observability"
 REDIS = "supercheck-redis"
 DATABASE = "supercheck-database"
 SECRETS = "supercheck-secrets"
+BACKUPS = "supercheck-backups"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -28,6 +29,7 @@ OF_COMPONENT = {
     "monitor": CAPACITY,
     "secrets": SECRETS,
     "dependency": CAPACITY,
+    "backup": BACKUPS,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

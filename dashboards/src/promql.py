@@ -8,6 +8,7 @@ TABLE_ROWS = 50
 
 QUEUE = 'queue=~"$queue"'
 LOCATION = 'location=~"$location"'
+DATABASE = 'database=~"$database"'
 EXPORTER = 'job="supercheck-exporter"'
 FIRING = 'alertstate="firing"'
 PAGES_OR_TICKETS = 'severity=~"critical|warning"'

@@ -11,7 +11,8 @@ from .levels import Thresholds
 class Spec:
     """A dashboard before it is built.
 
-    `variables`: names out of "queue" and "location"; `alert_matchers`: the alerts that are marked on its graphs.
+    `variables`: names out of "queue", "location" and "database"; `alert_matchers`: the alerts that are marked on its
+    graphs.
     """
 
     uid: str

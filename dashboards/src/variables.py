@@ -57,3 +57,8 @@ def queue() -> dashboard.QueryVariable:
 def location() -> dashboard.QueryVariable:
     """Return the choice of worker locations."""
     return _labels("location", "Location", "Worker locations to show", "supercheck_workers")
+
+
+def database() -> dashboard.QueryVariable:
+    """Return the choice of databases that are backed up."""
+    return _labels("database", "Database", "Databases to show", "supercheck_backup_retained")

@@ -40,12 +40,14 @@ DETAIL = (
     "table",
     "target",
     "tier",
+    "type",
     "worker",
 )
 
 # The warnings that go quiet when a collector fails, because its series are all they are made of. The alerts
 # themselves are named, not the component: when the events reader fails, the depth of a queue is still known.
 FED_BY: dict[str, tuple[str, ...]] = {
+    "backups": ("BackupMissing", "BackupPastRetention", "BackupRestoreUntested", "BackupShrunk"),
     "queues": (
         "QueueDepthHigh",
         "QueueJobStuckActive",

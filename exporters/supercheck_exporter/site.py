@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from supercheck_exporter.backups.reader import BackupReader
 from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.events import EventTail
 from supercheck_exporter.bullmq.journal import Journals
@@ -59,6 +60,12 @@ class Site:
     def s3(self) -> S3Source:
         """The object store, where S3_ENDPOINT is set."""
         return S3Source(self.settings)
+
+    @cached_property
+    def backups(self) -> BackupReader:
+        """What lies in the backup bucket, which may be in another object store."""
+        store = self.settings.model_copy(update=self.settings.backup_store())
+        return BackupReader(self.settings, S3Source(store))
 
     @cached_property
     def keyspace(self) -> Keyspace:

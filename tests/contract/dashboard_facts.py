@@ -18,6 +18,7 @@ DASHBOARDS = frozenset(
         "supercheck-workers",
         "supercheck-observability",
         "supercheck-database",
+        "supercheck-backups",
         "supercheck-redis",
         "supercheck-capacity",
         "supercheck-secrets",

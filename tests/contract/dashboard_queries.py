@@ -15,6 +15,7 @@ Json = dict[str, Any]
 EVERYTHING = {
     "queue": ".*",
     "location": ".*",
+    "database": ".*",
     "datasource": "prometheus",
     "public_url": "http://127.0.0.1:9820",
     "__range": "1h",

@@ -39,6 +39,7 @@ DASHBOARDS = {
     "supercheck-redis",
     "supercheck-capacity",
     "supercheck-secrets",
+    "supercheck-backups",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)

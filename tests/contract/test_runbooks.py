@@ -21,7 +21,7 @@ MUTATING = re.compile(
     r"|redis-cli (DEL|UNLINK|PERSIST|EXPIRE|SET|FLUSH\w+|CONFIG)\b|kubectl[^\n]*\b(delete|edit|scale|apply|rollout)\b"
     r"|vault (operator (un)?seal|audit (en|dis)able|kv put|policy write|token (create|renew|revoke))\b"
     r"|\b(update|delete|insert) (from|into|\w+ set)\b"
-    r'|"(select count\()?(select )?(pg_(terminate|cancel)_backend|pg_reload_conf)\b'
+    r'|"(select count\()?(select )?(pg_(terminate|cancel)_backend|pg_reload_conf|pg_drop_replication_slot)\b'
     r'|"(create index|alter|vacuum|analyze)\b'
 )
 each = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from e2e.history_backup import backup_series
 from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
 from e2e.history_redis import redis_series
@@ -33,7 +34,7 @@ RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
 COLLECTORS = (
     *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
     *("organization_capacity", "monitors"),
-    *("notifications", "stored_secrets", "execution", "vault"),
+    *("notifications", "stored_secrets", "execution", "vault", "backups"),
 )
 
 EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
@@ -219,6 +220,8 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         yield from firing("PgBouncerPoolSaturated", "warning", "database", 315 - TROUBLE_SECONDS, **pool)
         yield from firing("VaultSealed", "critical", "secrets", 75 - TROUBLE_SECONDS, node="vault-1")
         yield from firing("VaultDown", "critical", "secrets", 375 - TROUBLE_SECONDS, node="vault-3")
+        late = {"database": "supercheck", "type": "full"}
+        yield from firing("BackupMissing", "critical", "backup", 300 - TROUBLE_SECONDS / 2, **late)
         yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
@@ -230,7 +233,8 @@ def story(name: str, now: float) -> list[Series]:
     database = [Series(*one) for one in database_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
     capacity = [Series(*one) for one in capacity_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
     secrets = [Series(*one) for one in secrets_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*redis, *database, *capacity, *secrets]
+    backups = [Series(*one) for one in backup_series(in_trouble, now, TROUBLE_SECONDS)]
+    told = [*redis, *database, *capacity, *secrets, *backups]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -34,10 +35,18 @@ class Stack:
     """Started by `with`; everything it starts ends with it.
 
     `database` adds PostgreSQL and PgBouncer, `supercheck` also the demo's small Supercheck on them, `beside` Vault and
-    Kubernetes by recorded answers.
+    Kubernetes by recorded answers; `settings` are more of the exporter's.
     """
 
-    def __init__(self, folder: Path, *, database: bool = False, supercheck: bool = False, beside: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: bool = False,
+        supercheck: bool = False,
+        beside: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.sinks = Sinks()
         self.redis = RedisServer(password=CANARY)
         self.site = Site(self.redis)
@@ -47,7 +56,7 @@ class Stack:
             self.supercheck = Supercheck(self.redis, self.database.pooler.url(), DIVISOR)
         thresholds = shortened_thresholds()
         # the timeout is below the shortened one of a scrape, as the manual asks
-        more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL}
+        more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL, **(settings or {})}
         if self.database is not None:
             more |= self.database.settings()
         if self.supercheck is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from supercheck_exporter import alertmanager
+from supercheck_exporter.check.backups import check_backups
 from supercheck_exporter.check.databases import check_databases
 from supercheck_exporter.check.execution import check_execution
 from supercheck_exporter.check.redis import check_redis
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (
     check_storage,
     check_vault,
     check_execution,
+    check_backups,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from supercheck_exporter.collectors.backups import BackupsCollector
 from supercheck_exporter.collectors.execution import ExecutionCollector
 from supercheck_exporter.collectors.monitors import MonitorsCollector
 from supercheck_exporter.collectors.notifications import NotificationsCollector
@@ -38,6 +39,7 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
             site.keyspace, site.tail, site.uses, site.admissions, site.directory, site.database
         ),
     ),
+    "backups": (BackupsCollector, lambda site: BackupsCollector(site.backups, site.settings.backup_retention_days)),
     "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.postgres, site.retention)),
     "notifications": (NotificationsCollector, lambda site: NotificationsCollector(site.postgres)),
     "stored_secrets": (StoredSecretsCollector, lambda site: StoredSecretsCollector(site.postgres)),
@@ -50,6 +52,7 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
 _DATABASE = "EXPORTER_DATABASE_URL"
+_BACKUPS = "S3_BACKUP_BUCKET_NAME"
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "pgbouncer": ("PGBOUNCER_URL",),
     "postgres": (_DATABASE,),
@@ -59,6 +62,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "stored_secrets": (_DATABASE,),
     "execution": ("EXECUTION_KUBECONFIG",),
     "vault": ("VAULT_ADDRS",),
+    "backups": (_BACKUPS,),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 
@@ -71,4 +75,6 @@ def missing(name: str, settings: Settings) -> list[str]:
 def _is_set(setting: str, settings: Settings) -> bool:
     if setting == _DATABASE:  # or Supercheck's own name for it
         return settings.database is not None
+    if setting == _BACKUPS:  # or pgBackRest's
+        return bool(settings.s3_backup_bucket_name or settings.backup_pgbackrest_info_file)
     return bool(getattr(settings, setting.lower()))

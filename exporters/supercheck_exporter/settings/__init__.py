@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from supercheck_exporter.settings import workers
+from supercheck_exporter.settings.backup import BackupSettings
 from supercheck_exporter.settings.capacity import CapacitySettings
 from supercheck_exporter.settings.database import DatabaseSettings
 from supercheck_exporter.settings.execution import ExecutionSettings
@@ -24,6 +25,7 @@ ORDER = workers.ORDER
 class Settings(
     TraceSettings,
     LinkSettings,
+    BackupSettings,
     StorageSettings,
     ExecutionSettings,
     VaultSettings,

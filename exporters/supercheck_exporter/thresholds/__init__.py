@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Mapping
 
 from supercheck_exporter.thresholds import (
+    backup,
     capacity,
     database,
     dependency,
@@ -29,6 +30,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *monitor.THRESHOLDS,
     *dependency.THRESHOLDS,
     *secrets.THRESHOLDS,
+    *backup.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 
