@@ -24,6 +24,7 @@ WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",
 GROUPS = (
     "supercheck-recording-capacity",
     "supercheck-recording-database",
+    "supercheck-recording-storage",
     "supercheck-recording-queue",
     "supercheck-recording-queue-slow",
     "supercheck-recording-worker-slow",
@@ -37,6 +38,7 @@ GROUPS = (
     "supercheck-dependency",
     "supercheck-secrets",
     "supercheck-backup",
+    "supercheck-storage",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -169,6 +171,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from vault_series()
     yield from execution_series()
     yield from backup_series()
+    yield from storage_series()
     for name in (
         "queues",
         "queue_events",
@@ -184,6 +187,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "execution",
         "vault",
         "backups",
+        "s3",
+        "s3_lifecycle",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -319,6 +324,37 @@ def backup_series() -> Iterator[tuple[str, Value]]:
         yield f"supercheck_backup_median_size_bytes{{{by}}}", lambda t: 1_000_000
     yield 'supercheck_backup_last_restore_test_timestamp_seconds{database="supercheck"}', lambda t: -30 * DAY
     yield 'supercheck_backup_last_restore_test_success{database="supercheck"}', lambda t: 1
+
+
+def storage_series() -> Iterator[tuple[str, Value]]:
+    """Two buckets on a server of one's own, without lifecycle rules; listed each hour, and slow at night."""
+    yield "supercheck_s3_up", lambda t: 1
+    yield "supercheck_bucket_listing_interval_seconds", lambda t: 3600
+    for edge, answers in (("1.0", 19), ("2.0", 19), ("5.0", 20), ("+Inf", 20)):
+        # one answer in 20 takes longer than 2 seconds
+        yield (
+            f'supercheck_s3_operation_seconds_bucket{{operation="list",le="{edge}"}}',
+            lambda t, n=answers: (t - RESTART if t > RESTART else t) // 600 * n,  # type: ignore[misc]
+        )
+    yield (
+        'supercheck_s3_operation_seconds_count{operation="list"}',
+        lambda t: (t - RESTART if t > RESTART else t) // 600 * 20,
+    )
+    yield 'supercheck_s3_operation_failures_total{operation="list"}', lambda t: t // 3600
+    for bucket, old in (("playwright-job-artifacts", None), ("status-page-artifacts", 40_000)):
+        by = f'bucket="{bucket}"'
+        for state in ("readable", "missing", "forbidden", "failing"):
+            yield f'supercheck_bucket_state{{{by},state="{state}"}}', lambda t, s=state: int(s == "readable")  # type: ignore[misc]
+        yield f"supercheck_bucket_listing_last_success_timestamp_seconds{{{by}}}", lambda t: t - t % 3600
+        yield f'supercheck_bucket_bytes{{{by},storage_class="STANDARD"}}', lambda t: 9_000_000_000
+        yield f'supercheck_bucket_age_bytes{{{by},tier="over_90d"}}', lambda t, n=old: n or 0  # type: ignore[misc]
+        yield f'supercheck_storage_monthly_cost_dollars{{{by},component="storage"}}', lambda t: 0
+        yield f"supercheck_storage_monthly_cost_optimal_dollars{{{by}}}", lambda t: 0
+    by = 'bucket="playwright-job-artifacts"'
+    yield f"supercheck_bucket_lifecycle_rules{{{by}}}", lambda t: 0
+    yield f'supercheck_bucket_misplaced_bytes{{{by},expected_class="EXPIRE"}}', lambda t: 0
+    # an upload that is under way
+    yield f"supercheck_bucket_oldest_incomplete_upload_timestamp_seconds{{{by}}}", lambda t: t - 600
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

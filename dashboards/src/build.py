@@ -18,6 +18,7 @@ from . import (
     queues,
     redis,
     secrets,
+    storage,
     variables,
     workers,
 )
@@ -36,6 +37,7 @@ SPECS = (
     backups.SPEC,
     capacity.SPEC,
     secrets.SPEC,
+    storage.SPEC,
     observability.SPEC,
 )
 

@@ -17,6 +17,7 @@ REDIS = "supercheck-redis"
 DATABASE = "supercheck-database"
 SECRETS = "supercheck-secrets"
 BACKUPS = "supercheck-backups"
+STORAGE = "supercheck-storage"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -30,6 +31,7 @@ OF_COMPONENT = {
     "secrets": SECRETS,
     "dependency": CAPACITY,
     "backup": BACKUPS,
+    "storage": STORAGE,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -85,6 +85,15 @@ FED_BY: dict[str, tuple[str, ...]] = {
     ),
     "execution": ("ExecutionPodsPending", "ExecutionQuotaExhausted"),
     "vault": ("SecretRotationOverdue", "VaultTokenExpiring"),
+    "s3": (
+        "BucketListingStale",
+        "BucketUnreadable",
+        "IncompleteUploads",
+        "S3OperationSlow",
+        "S3OperationsFailing",
+        "StorageCostOverBudget",
+    ),
+    "s3_lifecycle": ("StorageMisplaced",),
     "workers": ("LocationWithoutWorkers", "WorkerUtilizationHigh", "WorkersLost", "WorkersNotScaling"),
 }
 

@@ -1,4 +1,4 @@
-"""``supercheck-exporter``: serve, check, metrics, render."""
+"""``supercheck-exporter``: serve, check, metrics, render, lifecycle."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from supercheck_exporter.core import Runner
 from supercheck_exporter.http import serve
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.site import Site
+from supercheck_exporter.storage import lifecycle
 from supercheck_exporter.telemetry import start_logging
 
 
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _serve(args, os.environ)
     if args.command == "check":
         return _check(os.environ)
+    if args.command == "lifecycle":
+        return lifecycle.main_lifecycle(args, os.environ)
     if args.command == "render":
         return render.main_render(args)
     if args.json:
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("check", help="try the settings and each source; exit 2 and say what to mend")
     metrics = commands.add_parser("metrics", help="print the catalogue of metrics")
     metrics.add_argument("--json", action="store_true", help="as JSON")
+    lifecycle.add_arguments(commands.add_parser("lifecycle", help="plan and write lifecycle rules of the buckets"))
     render.add_arguments(commands.add_parser("render", help="write the configurations of Prometheus and Alertmanager"))
     return parser
 

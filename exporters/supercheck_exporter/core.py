@@ -107,6 +107,10 @@ class Collector(ABC):
     def stop(self) -> None:  # noqa: B027
         """Stop them and wait for their end."""
 
+    def progress(self) -> Mapping[str, str]:
+        """How far what is read in the background is, a line for each thing by its name; for the status page."""
+        return {}
+
     @abstractmethod
     def collect(self) -> Iterable[Sample]:
         """Read the source afresh and return every sample, or raise."""

@@ -64,7 +64,8 @@ class App:
             runs = self.runner.scrape(timeout=DEFAULT_SCRAPE_TIMEOUT / 2)
         last = {name: success for name, (_, success) in states.items()}
         problems = {name: text for collector in self.runner.collectors for name, text in collector.problems.items()}
-        return pages.status_page(self.settings, runs, last, problems)
+        progress = {name: line for collector in self.runner.collectors for name, line in collector.progress().items()}
+        return pages.status_page(self.settings, runs, last, problems, progress)
 
     def not_ready(self) -> str:
         """Why the first look at the sources is not over, or an empty text."""

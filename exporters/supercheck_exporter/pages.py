@@ -7,13 +7,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import requests
 from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
-from supercheck_exporter.collectors import pgbouncer, postgres, vault
+from supercheck_exporter.collectors import pgbouncer, postgres, s3, vault
 from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
@@ -65,11 +66,15 @@ def _row(*cells: str) -> str:
 
 
 def status_page(
-    settings: Settings, runs: Sequence[Run], last_success: Mapping[str, float | None], problems: Mapping[str, str]
+    settings: Settings,
+    runs: Sequence[Run],
+    last_success: Mapping[str, float | None],
+    problems: Mapping[str, str],
+    progress: Mapping[str, str] = MappingProxyType({}),
 ) -> Page:
     """Is each source up, what is over its threshold, how did each collector's last run go.
 
-    ``problems`` says what is wrong with servers that are down, by their names.
+    ``problems`` says what is wrong with servers that are down, by their names; ``progress`` how far long readings are.
     """
     esc = html.escape
     now = time.time()
@@ -106,6 +111,9 @@ def status_page(
         ago = f"last success {show(now - success, 'seconds')} ago" if success else "no success yet"
         detail = _many(len(run.samples), "value") if run.success else f"{esc(run.error)} ({ago})"
         parts.append(_row(esc(run.collector), word, f"{run.duration * 1000:.0f} ms", detail))
+    if progress:
+        parts.append('</table><h2>Read in the background</h2><table class="rows">')
+        parts += [_row(esc(name), esc(line)) for name, line in progress.items()]
     parts.append(f"</table><p>Version {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC</p>")
     return document("Supercheck exporter", "".join(parts))
 
@@ -151,11 +159,12 @@ def _redis(settings: Settings, runs: Sequence[Run], problems: Mapping[str, str])
 
 
 def _databases(settings: Settings, runs: Sequence[Run]) -> list[tuple[str, str, bool, str]]:
-    """PgBouncer and PostgreSQL, where they are set: what it is, the setting, whether it is up, why not."""
+    """PgBouncer, PostgreSQL and S3, where they are set: what it is, the setting, whether it is up, why not."""
     found = []
     set_up = (
         ("PgBouncer", "PGBOUNCER_URL" if settings.pgbouncer_url else "", pgbouncer.UP),
         ("PostgreSQL", settings.database[0] if settings.database else "", postgres.UP),
+        ("S3", "S3_ENDPOINT" if settings.s3_endpoint else "", s3.UP),
     )
     for kind, setting, up in set_up:
         for run in runs:

@@ -21,6 +21,7 @@ from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 from supercheck_exporter.sources.s3 import S3Source
 from supercheck_exporter.sources.vault import VaultSource
+from supercheck_exporter.storage.readers import Storage
 from supercheck_exporter.vault.ages import SecretAges
 
 
@@ -66,6 +67,11 @@ class Site:
         """What lies in the backup bucket, which may be in another object store."""
         store = self.settings.model_copy(update=self.settings.backup_store())
         return BackupReader(self.settings, S3Source(store))
+
+    @cached_property
+    def storage(self) -> Storage:
+        """What lies in the buckets."""
+        return Storage(self.s3, self.settings)
 
     @cached_property
     def keyspace(self) -> Keyspace:

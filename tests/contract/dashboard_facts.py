@@ -22,6 +22,7 @@ DASHBOARDS = frozenset(
         "supercheck-redis",
         "supercheck-capacity",
         "supercheck-secrets",
+        "supercheck-storage",
     }
 )
 

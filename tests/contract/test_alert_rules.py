@@ -40,6 +40,7 @@ DASHBOARDS = {
     "supercheck-capacity",
     "supercheck-secrets",
     "supercheck-backups",
+    "supercheck-storage",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
@@ -199,8 +200,8 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    levels = "queue|location|organization|pool|site|table"
-    assert re.fullmatch(rf"({levels}):supercheck_[a-z_]+:[a-z0-9_]+", rule.data["record"])
+    levels = "bucket|location|operation|organization|pool|queue|site|table"
+    assert re.fullmatch(rf"({levels}):supercheck_[a-z0-9_]+:[a-z0-9_]+", rule.data["record"])
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)

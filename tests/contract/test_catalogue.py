@@ -27,7 +27,7 @@ NAMES = {entry.name for entry in ENTRIES}
 ENDS = ("_bucket", "_sum", "_count")
 RECORDED = {str(rule.data["record"]) for rule in RECORDS}
 SERIES = NAMES | {entry.name + end for entry in ENTRIES if entry.type == "histogram" for end in ENDS}
-UNITS = ("seconds", "bytes", "ratio", "jobs", "rows", "connections", "info")
+UNITS = ("seconds", "bytes", "ratio", "jobs", "rows", "connections", "dollars", "info")
 # a count of what the name says, or a state that is 0 or 1
 NO_UNIT = {
     "supercheck_scrape_collector_success",
@@ -65,6 +65,11 @@ NO_UNIT = {
     "supercheck_postgres_transaction_id_age",
     "supercheck_postgres_unindexed_foreign_keys",
     "supercheck_postgres_single_row_statements",
+    "supercheck_s3_up",
+    "supercheck_bucket_state",
+    "supercheck_bucket_objects",
+    "supercheck_bucket_incomplete_uploads",
+    "supercheck_bucket_lifecycle_rules",
     "supercheck_organizations",
     "supercheck_organizations_at_queue_limit",
     "supercheck_organization_running_runs",

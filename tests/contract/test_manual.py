@@ -75,7 +75,7 @@ def test_every_setting_that_the_manual_names_exists() -> None:
 def test_every_collector_and_command_is_in_the_manual() -> None:
     for name in TABLE:
         assert f"`{name}`" in TEXT
-    for command in ("serve", "check", "metrics", "render"):
+    for command in ("serve", "check", "metrics", "render", "lifecycle plan", "lifecycle apply"):
         assert f"supercheck-exporter {command}" in TEXT
 
 

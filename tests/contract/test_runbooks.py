@@ -23,6 +23,7 @@ MUTATING = re.compile(
     r"|\b(update|delete|insert) (from|into|\w+ set)\b"
     r'|"(select count\()?(select )?(pg_(terminate|cancel)_backend|pg_reload_conf|pg_drop_replication_slot)\b'
     r'|"(create index|alter|vacuum|analyze)\b'
+    r"|lifecycle apply\b|aws s3api (abort|delete|put|create)-"
 )
 each = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 
@@ -83,7 +84,7 @@ def test_metrics_named_exist(path: Path) -> None:
     known = FOREIGN | {str(record.data["record"]) for record in RECORDS} | {entry.name for entry in catalogue()}
     known |= {"supercheck_scrape_collector"}  # a prefix to grep for
     text = path.read_text()
-    for name in re.findall(r"\b(?:[a-z]+:)?(?:supercheck|prometheus|alertmanager)_[a-z_]+(?::\w+)?", text):
+    for name in re.findall(r"\b(?:[a-z]+:)?(?:supercheck|prometheus|alertmanager)_[a-z0-9_]+(?::\w+)?", text):
         assert name in known, name
 
 
@@ -106,12 +107,16 @@ def test_the_rule_about_changes_sees_them() -> None:
         "update runs set status = 'error'",
         'psql -c "select pg_terminate_backend(1)"',
         'psql -c "create index concurrently on monitors (organization_id)"',
+        "supercheck-exporter lifecycle apply NAME",
+        "aws s3api abort-multipart-upload --bucket b",
     ):
         assert MUTATING.search(command), command
     for command in (
         "docker compose -f compose/compose.yaml up -d exporter",
         "r HGET bull:$q:meta paused",
         "docker ps -a",
+        "supercheck-exporter lifecycle plan",
+        "aws s3api list-multipart-uploads --bucket b",
         "r SLOWLOG GET 10",
         'q "select pid from pg_stat_activity"',
     ):

@@ -13,6 +13,7 @@ from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
 from e2e.history_redis import redis_series
 from e2e.history_secrets import secrets_series
+from e2e.history_storage import storage_series
 
 STEP_SECONDS = 15
 SPAN_SECONDS = 2 * 3600
@@ -222,6 +223,9 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         yield from firing("VaultDown", "critical", "secrets", 375 - TROUBLE_SECONDS, node="vault-3")
         late = {"database": "supercheck", "type": "full"}
         yield from firing("BackupMissing", "critical", "backup", 300 - TROUBLE_SECONDS / 2, **late)
+        bucket = {"bucket": "k6-job-artifacts"}
+        yield from firing("BucketUnreadable", "warning", "storage", 900 - TROUBLE_SECONDS, state="missing", **bucket)
+        yield from firing("S3OperationsFailing", "warning", "storage", 660 - TROUBLE_SECONDS, dependency="s3")
         yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
@@ -234,7 +238,8 @@ def story(name: str, now: float) -> list[Series]:
     capacity = [Series(*one) for one in capacity_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
     secrets = [Series(*one) for one in secrets_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     backups = [Series(*one) for one in backup_series(in_trouble, now, TROUBLE_SECONDS)]
-    told = [*redis, *database, *capacity, *secrets, *backups]
+    storage = [Series(*one) for one in storage_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*redis, *database, *capacity, *secrets, *backups, *storage]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

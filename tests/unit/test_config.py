@@ -48,6 +48,27 @@ READ: list[tuple[str, str, Any]] = [
     ("DATABASE_URL", "postgres://a:b@db/c", SecretStr("postgres://a:b@db/c")),
     ("PGBOUNCER_URL", "postgresql://a:b@pool:6432/pgbouncer", SecretStr("postgresql://a:b@pool:6432/pgbouncer")),
     ("DATABASE_TIMEOUT_SECONDS", "5", 5.0),
+    ("S3_ENDPOINT", "http://minio:9000/", "http://minio:9000"),
+    ("AWS_REGION", "eu-central-1", "eu-central-1"),
+    ("AWS_ACCESS_KEY_ID", "someone", SecretStr("someone")),
+    ("AWS_SECRET_ACCESS_KEY", "s3cret", SecretStr("s3cret")),
+    ("S3_TIMEOUT_SECONDS", "3", 3.0),
+    ("S3_TEST_BUCKET_NAME", "tests", "tests"),
+    ("S3_JOB_BUCKET_NAME", "jobs", "jobs"),
+    ("S3_MONITOR_BUCKET_NAME", "monitors", "monitors"),
+    ("S3_K6_TEST_BUCKET_NAME", "k6-tests", "k6-tests"),
+    ("S3_K6_JOB_BUCKET_NAME", "k6-jobs", "k6-jobs"),
+    ("S3_STATUS_BUCKET_NAME", "logos", "logos"),
+    ("S3_REQUIREMENTS_BUCKET_NAME", "documents", "documents"),
+    ("S3_PROJECT_DATA_FILES_BUCKET_NAME", "files", "files"),
+    ("S3_SKIPPED_BUCKETS", "logos, files,", ("logos", "files")),
+    ("S3_LISTING_INTERVAL_SECONDS", "60", 60.0),
+    ("S3_LIST_REQUESTS_PER_SECOND", "0.5", 0.5),
+    ("S3_PROBE_SECONDS", "10", 10.0),
+    ("S3_CANARY_BUCKET_NAME", "canary", "canary"),
+    ("S3_CANARY_PREFIX", "birds/", "birds/"),
+    ("S3_LIFECYCLE_TIERS", "EXPIRE=365, GLACIER_IR=30", {"GLACIER_IR": 30, "EXPIRE": 365}),
+    ("S3_PRICES", "STANDARD=0.02,GLACIER=0", {"STANDARD": 0.02, "GLACIER": 0}),
     ("BULLMQ_PREFIX", "{bull}", "{bull}"),
     ("BULLMQ_PREFIX", "a:b", "a:b"),
     ("BULLMQ_QUEUES", "a, b ,,c", ("a", "b", "c")),
@@ -100,7 +121,12 @@ def test_a_setting_is_read(variable: str, text: str, value: Any) -> None:
 
 
 def test_every_setting_is_tested_here() -> None:
-    tested = {variable.lower() for variable, _, _ in READ} | {"redis_tls_ca_file", "vault_cacert", "thresholds"}
+    tested = {variable.lower() for variable, _, _ in READ} | {
+        "redis_tls_ca_file",
+        "s3_ca_file",
+        "thresholds",
+        "vault_cacert",
+    }
     assert tested == set(Settings.model_fields)
 
 

@@ -21,7 +21,7 @@ from supercheck_exporter.settings import Settings
 
 NO_SOURCE = (
     "REDIS_HOST is not set: set it to the host of the Redis that Supercheck uses "
-    "(or watch the database alone: EXPORTER_DATABASE_URL, PGBOUNCER_URL)."
+    "(or watch something else alone: EXPORTER_DATABASE_URL, PGBOUNCER_URL, S3_ENDPOINT)."
 )
 
 CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (

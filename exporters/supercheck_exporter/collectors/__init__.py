@@ -15,6 +15,8 @@ from supercheck_exporter.collectors.postgres_statements import PostgresStatement
 from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
 from supercheck_exporter.collectors.redis import RedisCollector
+from supercheck_exporter.collectors.s3 import S3Collector
+from supercheck_exporter.collectors.s3_lifecycle import S3LifecycleCollector
 from supercheck_exporter.collectors.stored_secrets import StoredSecretsCollector
 from supercheck_exporter.collectors.vault import VaultCollector
 from supercheck_exporter.collectors.workers import WorkersCollector
@@ -48,6 +50,8 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
         lambda site: ExecutionCollector(site.kubernetes, site.settings.execution_namespace),
     ),
     "vault": (VaultCollector, lambda site: VaultCollector(site.vault, site.secret_ages)),
+    "s3": (S3Collector, lambda site: S3Collector(site.storage)),
+    "s3_lifecycle": (S3LifecycleCollector, lambda site: S3LifecycleCollector(site.storage)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -63,6 +67,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "execution": ("EXECUTION_KUBECONFIG",),
     "vault": ("VAULT_ADDRS",),
     "backups": (_BACKUPS,),
+    "s3": ("S3_ENDPOINT",),
+    "s3_lifecycle": ("S3_ENDPOINT",),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

@@ -32,6 +32,19 @@ def _host(text: str) -> str:
     return text
 
 
+def pairs(text: object) -> object:
+    """Read ``name=number,name=number``; a name may hold ``=``, so the last one splits."""
+    if not isinstance(text, str):
+        return text
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, number = item.rpartition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"{item!r} is not name=number")
+        pairs[name.strip()] = number.strip()
+    return pairs
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 IsSet = Annotated[bool, BeforeValidator(bool)]
 Url = Annotated[str, AfterValidator(_url)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from supercheck_exporter.settings.fields import Count, Group, Positive, setting
+from supercheck_exporter.settings.fields import Count, Group, Positive, pairs, setting
 
 QUEUES = (
     "playwright-global",
@@ -22,19 +22,6 @@ QUEUES = (
 """Supercheck's queues on a fresh install (supercheck.md 1.1); seeded, so an untouched queue reads 0."""
 
 
-def _pairs(text: object) -> object:
-    """Read ``name=number,name=number``; a queue name may hold ``=``, so the last one splits."""
-    if not isinstance(text, str):
-        return text
-    pairs: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, number = item.rpartition("=")
-        if not equals or not name.strip():
-            raise ValueError(f"{item!r} is not queue=number")
-        pairs[name.strip()] = number.strip()
-    return pairs
-
-
 def _queue_names(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -44,7 +31,7 @@ def _queue_names(text: object) -> object:
     return names
 
 
-PerQueue = Annotated[dict[str, Positive], BeforeValidator(_pairs)]
+PerQueue = Annotated[dict[str, Positive], BeforeValidator(pairs)]
 QueueNames = Annotated[tuple[str, ...], BeforeValidator(_queue_names)]
 
 _QUEUE_NUMBERS = "queue=number pairs with numbers over 0, separated by commas"

@@ -72,7 +72,6 @@ class S3Source:
         self._settings = settings
         self.where = urlsplit(settings.s3_endpoint or "").netloc.rpartition("@")[2]
         """host:port, or host."""
-        self.on_aws = _host(settings).endswith((".amazonaws.com", ".amazonaws.com.cn"))
         self.server = ""
         """What the last answer's header says that the server is, for example MinIO."""
         self._lock = threading.Lock()
@@ -182,10 +181,6 @@ class S3Source:
         else:
             text = f"breaks the connection ({kind}): check S3_ENDPOINT and what stands between"
         return S3Error(f"S3 at {self.where} {text}", "failing" if kind == "ResponseParserError" else "unreachable")
-
-
-def _host(settings: Settings) -> str:
-    return urlsplit(settings.s3_endpoint or "").hostname or ""
 
 
 def _kind(error: Exception) -> str:

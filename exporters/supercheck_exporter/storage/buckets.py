@@ -29,10 +29,10 @@ class Bucket:
 
 
 def watched(settings: Settings) -> tuple[Bucket, ...]:
-    """The buckets of a site; where two settings name one bucket, it is one, and kept if either keeps it."""
+    """The buckets of a site but for S3_SKIPPED_BUCKETS. One that two settings name is kept if either keeps it."""
     found: dict[str, Bucket] = {}
     for field in (*KEPT, *ARTIFACTS):
         name: str = getattr(settings, field)
         found.setdefault(name, Bucket(name, field.upper(), field in ARTIFACTS))
     order = [getattr(settings, field) for field in (*ARTIFACTS, *KEPT)]
-    return tuple(found[name] for name in dict.fromkeys(order))
+    return tuple(found[name] for name in dict.fromkeys(order) if name not in settings.s3_skipped_buckets)

@@ -17,6 +17,7 @@ from supercheck_exporter.thresholds import (
     queue,
     redis,
     secrets,
+    storage,
     worker,
 )
 from supercheck_exporter.thresholds.threshold import ENV_PREFIX, Threshold
@@ -31,6 +32,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *dependency.THRESHOLDS,
     *secrets.THRESHOLDS,
     *backup.THRESHOLDS,
+    *storage.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 

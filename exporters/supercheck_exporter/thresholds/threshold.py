@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals"]
+Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals", "dollars"]
 
 ENV_PREFIX = "THRESHOLD_"
 
