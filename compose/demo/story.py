@@ -81,10 +81,11 @@ class Story:
         if up != TARGETS:
             wrong.append(f"{up} of {TARGETS} scrape targets are up")
         finished = self._watcher.value("sum(supercheck_queue_jobs_completed_total)")
-        if not finished:
-            wrong.append("no job was seen to complete")
+        ended = self._watcher.value("sum(supercheck_runs_finished_total)")
+        if not finished or not ended:
+            wrong.append("no job was seen to complete, or no run to end in the database")
         else:
-            self.event(f"jobs completed meanwhile: {finished:.0f}")
+            self.event(f"jobs completed meanwhile: {finished:.0f}; runs that ended in the database: {ended:.0f}")
         return wrong + self._mishaps()
 
     def trouble(self, fault_after: float, back_after: float, within: float) -> list[str]:
@@ -162,4 +163,15 @@ class Story:
         jobs = self._watcher.value("sum(supercheck_queue_backlog_jobs)")
         age = self._watcher.value("max(supercheck_queue_oldest_ready_job_age_seconds)")
         if jobs is not None and age is not None:
-            self.event(f"backlog: {jobs:.0f} jobs wait, the oldest for {span(age)}")
+            self.event(f"backlog: {jobs:.0f} jobs wait, the oldest for {span(age)}{self._tell_organizations()}")
+
+    def _tell_organizations(self) -> str:
+        """Who holds the slots, and who waits outside for one of its own."""
+        said = ""
+        share = self._watcher.largest("organization:supercheck_organization_running_jobs:ratio", "organization")
+        if share:
+            said += f"; {share[0]} holds {share[1]:.0%} of the slots in use"
+        parked = self._watcher.largest("supercheck_organization_oldest_queued_age_seconds > 0", "organization")
+        if parked:
+            said += f"; a run of {parked[0]} has been parked for {span(parked[1])}"
+        return said

@@ -150,12 +150,21 @@ class Watcher:
 
     def value(self, query: str) -> float | None:
         """The value of a query that gives one series; None when there is none."""
+        found = self._ask(query)
+        return found[0][1] if found else None
+
+    def largest(self, query: str, label: str) -> tuple[str, float] | None:
+        """The series with the highest value, by one of its labels; None when there is none."""
+        found = self._ask(f"topk(1, {query})")
+        return (found[0][0][label], found[0][1]) if found else None
+
+    def _ask(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each series; none while Prometheus does not answer."""
         try:
             answer = self._get(f"{self._prometheus}/api/v1/query", {"query": query})
         except requests.RequestException:
-            return None
-        result = answer["data"]["result"]
-        return float(result[0]["value"][1]) if result else None
+            return []
+        return [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
 
     def _get(self, url: str, params: dict[str, str] | None = None) -> Any:
         answer = self._http.get(url, params=params, timeout=TIMEOUT_SECONDS)

@@ -10,8 +10,7 @@ from .sdk import models
 from .spec import Spec
 from .tables import Label, Value, rows
 
-_BLIND = "the capacity counters could not be read"
-_NO_DATABASE = "no database is configured, or it does not answer"
+_NO_DATABASE = "no database, or no answer"
 _BY = "organization, plan"
 
 
@@ -37,20 +36,21 @@ def _sections(limits: Thresholds) -> list[Section]:
 def _strip(limits: Thresholds) -> list[models.Panel]:
     return [
         one(
-            "Organizations at their limit",
+            "At their limit",
             Doc(
-                "Organizations with as many runs parked as they may have, of all, whatever the table shows.",
+                "Organizations with as many runs parked as they may have, of all, whatever the table shows. Unknown "
+                "while one limit is unknown, or the counters can't be read.",
                 "0.",
                 "further runs of them are rejected: see the table.",
             ),
             "max(supercheck_organizations_at_queue_limit)",
             unit="short",
             levels=ANY_IS_WARNING,
-            no_data="a limit is unknown, or " + _BLIND,
+            no_data="a limit is unknown",
             runbooks=["OrganizationAtQueueLimit"],
         ),
         one(
-            "Fullest organization",
+            "Fullest",
             Doc(
                 "Parked runs over their limit, of the organization where this is the most.",
                 "below the orange line, where OrganizationNearQueueLimit warns.",
@@ -64,7 +64,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             runbooks=["OrganizationNearQueueLimit"],
         ),
         one(
-            "Parked for longest",
+            "Longest parked",
             Doc(
                 "Age of the run that has been parked for longest, of any organization.",
                 "minutes at most; 0 when nothing is parked.",
@@ -72,7 +72,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             "max(supercheck_organization_oldest_queued_age_seconds)",
             unit="s",
-            decimals=0,
+            decimals=1,
             levels=limits.above(warning="organization_monopoly_wait_seconds"),
             no_data="no organization has a counter",
             runbooks=["OrganizationMonopolizesWorkers"],
@@ -128,7 +128,8 @@ def _table(limits: Thresholds) -> models.Panel:
     return rows(
         "Organizations, the fullest first",
         Doc(
-            "The organizations with the most use over their limit; all others are summed as 'other'.",
+            "Organizations that hold a slot or have a run parked, the most use over limit first; beyond the top ones "
+            "they are summed as 'other'.",
             "slots by the counter and rows that run are the same number, and parked runs are below their limit.",
             "counter and rows differ for long: CapacityCounterDrift. Parked at the limit: runs are rejected.",
         ),
@@ -140,7 +141,7 @@ def _table(limits: Thresholds) -> models.Panel:
             Value("Parked", _each("queued_jobs"), "short"),
             Value("May be parked", _each("queued_limit_jobs"), "short"),
             Value("Full", _FULLNESS, "percentunit", full, decimals=0),
-            Value("Oldest parked", _each("oldest_queued_age_seconds"), "s", decimals=0),
+            Value("Oldest parked", _each("oldest_queued_age_seconds"), "s", decimals=1),
         ],
         no_data="no organization has a counter",
         sort_by="Full",

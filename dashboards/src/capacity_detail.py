@@ -49,6 +49,7 @@ def _admission() -> models.Panel:
             Line(promql.known(f"histogram_quantile(0.95, {buckets})"), "p95", SLOW),
         ],
         unit="s",
+        no_data="no parked run was admitted",
     )
 
 
@@ -66,6 +67,7 @@ def _ends() -> models.Panel:
             Line(f'max(rate({finished}{{status="error"}}{_RATE}))', "error: lost", TROUBLE),
         ],
         unit="cps",
+        colors={"passed": OUT, "failed": SLOW, "blocked": LIMIT},
         runbooks=["RunsErroring"],
     )
 
@@ -90,14 +92,19 @@ def _open() -> models.Panel:
 
 def _drift() -> models.Panel:
     drift = "organization:supercheck_organization_running_jobs:drift"
+    # the two are read seconds apart, so it jumps around 0: as in the alert, what stays on one side counts
+    above, below = f"min_over_time({drift}[5m])", f"max_over_time({drift}[5m])"
+    stays = f"clamp_min({above}, 0) + clamp_max({below}, 0)"
+    largest = f"topk({promql.FEW}, max by (organization) (abs(max_over_time(({stays})[$__range:] @ end()))))"
     return lines(
         "Counter minus rows that run",
         Doc(
-            "Slots by Redis's counter minus rows that run in the database, by organization.",
-            "0, and seconds of something else.",
+            "Slots by Redis's counter minus rows that run in the database, by organization, where it stayed on one "
+            "side of 0 for 5 minutes.",
+            "0.",
             "above 0: refused slots that are free. Below 0: more than it may.",
         ),
-        [Line(promql.worst(drift, "", "organization", top=promql.FEW), "{{organization}}")],
+        [Line(f"max by (organization) ({stays}) and on (organization) {largest}", "{{organization}}")],
         unit="short",
         decimals=0,
         negative=True,

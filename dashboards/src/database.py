@@ -9,7 +9,7 @@ from .panels import Doc, one
 from .sdk import models
 from .spec import Spec
 
-_SERVER_BLIND = "no database is set, or it does not answer"
+_SERVER_BLIND = "no database, or no answer"
 _UP = states({"0": ("DOWN", RED), "1": ("up", GREEN)})
 
 
@@ -29,13 +29,13 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             "PgBouncer",
             Doc(
                 "Whether the pooler's console answers the exporter.",
-                "up; no data where no pooler is set.",
+                "up; no data where PGBOUNCER_URL is not set.",
                 "clients that go through it stand still: open the runbook.",
             ),
             "max(supercheck_pgbouncer_up)",
             unit="short",
             mappings=[_UP],
-            no_data="PGBOUNCER_URL is not set, or the exporter does not answer",
+            no_data="no pooler, or no answer",
             runbooks=["PgBouncerDown"],
             loud=True,
         ),
@@ -56,19 +56,19 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             "PostgreSQL",
             Doc(
                 "Whether the server itself lets the exporter in and answers.",
-                "up.",
+                "up; no data where no database is set, or a pooler stands between.",
                 "nothing works without it: open the runbook.",
             ),
             "max(supercheck_postgres_up)",
             unit="short",
             mappings=[_UP],
-            no_data="no database is set, a pooler stands between, or the exporter does not answer",
+            no_data=_SERVER_BLIND,
             runbooks=["PostgresDown"],
             more=[links.status_page()],
             loud=True,
         ),
         one(
-            "Connections taken",
+            "Connections",
             Doc(
                 "Connections over max_connections, everybody's.",
                 "below 80 %.",
@@ -87,17 +87,17 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             "Statements, p95",
             Doc(
                 "19 of 20 statements were faster. An approximation: each statement counts with its mean.",
-                "below 100 ms.",
+                "below 100 ms; no data without pg_stat_statements.",
                 "see locks, then tables that are read whole, then single-row statements.",
             ),
             promql.known("max(site:supercheck_postgres_query_seconds:p95_rate5m)"),
             unit="s",
             levels=limits.above(warning="postgres_query_latency_seconds"),
-            no_data="pg_stat_statements is not installed, or nothing ran",
+            no_data="no extension, or no calls",
             runbooks=["PostgresQueryLatencyHigh"],
         ),
         one(
-            "Oldest transaction",
+            "Transaction age",
             Doc(
                 "How long the oldest open transaction has been open.",
                 "seconds; minutes during a backup.",

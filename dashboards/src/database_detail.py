@@ -157,17 +157,18 @@ def tables_section(limits: Thresholds) -> Section:
             "no more calls than requests.",
             "hundreds a second: find the loop and make it one query.",
         ),
-        [Label("fingerprint", "Fingerprint")],
-        [Value("Calls a second", promql.each("supercheck_postgres_single_row_statements", "", "fingerprint"), "ops")],
+        [Label("fingerprint", "Fingerprint", width=190)],
+        [Value("Calls/s", promql.each("supercheck_postgres_single_row_statements", "", "fingerprint"), "ops")],
         no_data="pg_stat_statements is not installed, or nothing ran",
-        sort_by="Calls a second",
+        sort_by="Calls/s",
         runbooks=["PostgresQueryLatencyHigh"],
     )
     return Section("Which statement, which table?", [shelf(9, times, single, _tables(limits), widths=(7, 6, 11))])
 
 
 def _tables(limits: Thresholds) -> models.Panel:
-    live = promql.each("supercheck_postgres_table_live_rows", "", "table")
+    live, dead = (promql.each(f"supercheck_postgres_table_{kind}_rows", "", "table") for kind in ("live", "dead"))
+    scans = _pace("supercheck_postgres_table_sequential_scans_total", by="table")
     pace = _pace("supercheck_postgres_table_sequential_rows_total", by="table")
     worst = f"topk({_TABLES}, {pace} + 1e-9 * {live})"
 
@@ -181,12 +182,22 @@ def _tables(limits: Thresholds) -> models.Panel:
             "only small tables.",
             "a large one: an index is missing. A foreign key without one: each delete of the parent reads it whole.",
         ),
-        [Label("table", "Table")],
+        [Label("table", "Table", width=150)],
         [
             Value("Rows/s", column(pace), "short", limits.above(warning="postgres_sequential_scan_rows")),
-            Value("Scans/s", column(_pace("supercheck_postgres_table_sequential_scans_total", by="table")), "short"),
-            Value("Live rows", column(live), "short"),
-            Value("Dead rows", column(promql.each("supercheck_postgres_table_dead_rows", "", "table")), "short"),
+            Value(
+                "Scans/s",
+                column(scans),
+                "short",
+                decimals=2,
+            ),
+            Value("Live rows", column(live), "short", decimals=0),
+            Value(
+                "Dead rows",
+                column(dead),
+                "short",
+                decimals=0,
+            ),
             Value(
                 "No index",
                 column(promql.each("supercheck_postgres_unindexed_foreign_keys", "", "table")),

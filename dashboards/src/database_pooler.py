@@ -106,7 +106,7 @@ def _passing() -> models.Panel:
         [Label("database", "Database")],
         [
             Value(
-                "Clients allowed",
+                "May connect",
                 f"0 * {pace('queries')} + on () group_left () max(supercheck_pgbouncer_client_connection_limit)",
                 "short",
             ),

@@ -8,6 +8,7 @@ and `public_url`.
 from .sdk import dashboard, models
 
 TAG = "supercheck"
+PREFIX = "supercheck-"
 OVERVIEW = "supercheck-overview"
 QUEUES = "supercheck-queues"
 WORKERS = "supercheck-workers"
@@ -68,8 +69,8 @@ def to_dashboard(uid: str, title: str) -> dashboard.DashboardLink:
 
 
 def dashboard_of_cell() -> dashboard.DashboardLink:
-    """Return a link for a table cell that holds a dashboard's uid."""
-    return _link("Open the dashboard", f"/d/${{__value.text}}?{_KEPT}")
+    """Return a link for a table cell that holds a dashboard's uid without its first word."""
+    return _link("Open the dashboard", f"/d/{PREFIX}${{__value.text}}?{_KEPT}")
 
 
 def queue_of_cell() -> dashboard.DashboardLink:

@@ -9,7 +9,7 @@ from .sdk import models
 from .spec import Spec
 from .tables import Label, Value, rows
 
-_NO_PROMETHEUS = "Prometheus does not scrape itself"
+_NO_PROMETHEUS = "Prometheus is not scraped"
 _NO_ALERTMANAGER = "Alertmanager is not scraped"
 
 
@@ -18,7 +18,7 @@ def _sections(limits: Thresholds) -> list[Section]:
     return [
         Section(
             "Can a page go out now?",
-            [shelf(4, *_strip()), shelf(7, stack, _targets(limits), widths=(13, 11))],
+            [shelf(4, *_strip()), shelf(7, stack, _targets(limits), widths=(14, 10))],
         ),
         exporter_section(limits),
         prometheus_section(),
@@ -58,7 +58,7 @@ def _strip() -> list[models.Panel]:
             loud=True,
         ),
         one(
-            "Collectors failing",
+            "Failing reads",
             Doc(
                 "Collectors whose last run failed; their series are absent meanwhile.",
                 "0.",
@@ -73,7 +73,7 @@ def _strip() -> list[models.Panel]:
             loud=True,
         ),
         one(
-            "Alertmanagers reached",
+            "Alertmanagers",
             Doc(
                 "Alertmanagers that Prometheus sends its alerts to.",
                 "1, or as many as you run.",
@@ -124,23 +124,23 @@ def _targets(limits: Thresholds) -> models.Panel:
             "all up.",
             "its host and port, then its log. Orange: slower than ExporterSlow allows.",
         ),
-        [Label("job", "Job", width=170), Label("instance", "Instance")],
+        [Label("job", "Job", width=150), Label("instance", "Instance")],
         [
             Value(
                 "State",
                 "max by (job, instance) (up)",
                 "short",
                 mappings=[states({"0": ("DOWN", RED), "1": ("up", GREEN)})],
-                width=70,
+                width=60,
             ),
             Value(
                 "Takes",
                 "max by (job, instance) (scrape_duration_seconds)",
                 "s",
                 limits.above(warning="exporter_scrape_seconds"),
-                width=90,
+                width=75,
             ),
-            Value("Samples", "max by (job, instance) (scrape_samples_scraped)", "short", width=90),
+            Value("Samples", "max by (job, instance) (scrape_samples_scraped)", "short", width=80),
         ],
         no_data="Prometheus scrapes nothing",
         sort_by="State",

@@ -14,10 +14,10 @@ _WATCHDOG = 'ALERTS{alertname="Watchdog",alertstate="firing"}'
 _WHERE = f"""\
 | You see | Look at |
 |---|---|
-| A page | its **runbook** (click the alert) |
-| Jobs wait, workers are there | [Queues](/d/{links.QUEUES}?${{__url_time_range}}): paused, stuck, or just too many? |
-| Jobs wait, no workers | [Workers](/d/{links.WORKERS}?${{__url_time_range}}): lost, or never scaled? |
-| Grey panels, nothing fires | [Observability](/d/{links.OBSERVABILITY}?${{__url_time_range}}): who does not look? |
+| A page | its **runbook** (click it) |
+| Jobs wait | [Queues](/d/{links.QUEUES}?${{__url_time_range}}): paused, stuck? |
+| No workers | [Workers](/d/{links.WORKERS}?${{__url_time_range}}): lost, never there? |
+| Grey panels | [Observability](/d/{links.OBSERVABILITY}?${{__url_time_range}}): who is blind? |
 | Redis is down | the [status page](${{public_url}}/) says why |
 
 Grey is *unknown*, not *well*.
@@ -30,7 +30,7 @@ def _sections(limits: Thresholds) -> list[Section]:
         Section("Is it well?", [shelf(4, *_strip())]),
         Section(
             "What pages now?",
-            [shelf(8, shared.alerts_table("Firing alerts"), _where_to_look(), widths=(16, 8))],
+            [shelf(8, shared.alerts_table("Firing alerts"), _where_to_look(), widths=(17, 7))],
         ),
         Section(
             "Does the work get done?",
@@ -49,7 +49,7 @@ def _firing(severity: str) -> str:
 
 
 def _strip() -> list[models.Panel]:
-    not_evaluated = "Prometheus evaluates no rules"
+    not_evaluated = "no rules are run"
     return [
         one(
             "Pages now",
@@ -106,7 +106,7 @@ def _strip() -> list[models.Panel]:
             unit="short",
             levels=ZERO_IS_CRITICAL,
             mappings=[states({"0": ("DOWN", RED), "1": ("up", GREEN)})],
-            no_data="Prometheus has no such target",
+            no_data="no such target",
             runbooks=["ExporterDown"],
             more=[links.status_page()],
             loud=True,
@@ -128,7 +128,7 @@ def _strip() -> list[models.Panel]:
             loud=True,
         ),
         one(
-            "Collectors failing",
+            "Failing reads",
             Doc(
                 "Collectors of the exporter whose last run failed. Their series are absent meanwhile, not zero.",
                 "0.",

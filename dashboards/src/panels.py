@@ -23,6 +23,9 @@ from .sdk import (
 from .sdk import text as text_panel
 from .variables import DATASOURCE
 
+READABLE = 38
+"""Characters that are readable in the narrowest single value on a laptop's screen."""
+
 ValueMapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
 Link = dashboard.DashboardLink
 
@@ -87,12 +90,17 @@ def one(
     loud: bool = False,
     decimals: int | None = None,
 ) -> models.Panel:
-    """Return a stat: one number now. `loud` colours the whole panel; `no_data` says why it may be unknown."""
-    unknown = f"no data: {no_data}"
+    """Return a stat: one number now. `loud` colours the whole panel; `no_data` says why it may be unknown.
+
+    The text is drawn as large as fits in one line: a long reason stands in the description instead.
+    """
+    unknown, description = f"no data: {no_data}", str(doc)
+    if len(unknown) > READABLE:
+        unknown, description = "no data: see the (i)", f"{doc}\n\n**No data:** {no_data}."
     panel = (
         stat.Panel()
         .title(title)
-        .description(str(doc))
+        .description(description)
         .datasource(DATASOURCE)
         .with_target(now(expr, legend=title))
         .unit(unit)

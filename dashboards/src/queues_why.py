@@ -43,7 +43,7 @@ def _why(limits: Thresholds) -> models.Panel:
         [
             Value("Order", promql.in_trouble(), "short", hidden=True),
             Value("Backlog", column("supercheck_queue_backlog_jobs"), "short"),
-            Value("Oldest waiting", column("supercheck_queue_oldest_ready_job_age_seconds"), "s", too_long),
+            Value("Oldest", column("supercheck_queue_oldest_ready_job_age_seconds"), "s", too_long),
             Value("Paused", column("supercheck_queue_paused"), "short", mappings=yes),
             Value(
                 "Rate limited",

@@ -8,7 +8,7 @@ from .redis_detail import cluster_section, load_section, nodes_section, room_sec
 from .sdk import models
 from .spec import Spec
 
-_NO_INFO = "no node answers, or INFO is forbidden"
+_NO_INFO = "no answer, or no INFO"
 
 
 def _sections(limits: Thresholds) -> list[Section]:
@@ -52,7 +52,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             "max(supercheck_redis_cluster_ok)",
             unit="short",
             mappings=[states({"0": ("FAILED", RED), "1": ("ok", GREEN)})],
-            no_data="no cluster, or it does not answer",
+            no_data="no cluster, or no answer",
             runbooks=["RedisClusterDegraded"],
         ),
         one(
@@ -70,7 +70,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             runbooks=["RedisMemoryHigh"],
         ),
         one(
-            "Youngest master started",
+            "Last start",
             Doc(
                 "How long ago the master that started last did so. Supercheck's own Redis starts empty.",
                 "days.",
@@ -91,11 +91,11 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             "min(supercheck_redis_persistence_enabled)",
             unit="short",
             mappings=[states({"0": ("no", PLAIN), "1": ("yes", GREEN)})],
-            no_data="CONFIG GET is forbidden, or no node answers",
+            no_data="no answer, or no CONFIG",
             runbooks=["RedisRestartedEmpty"],
         ),
         one(
-            "When memory is full",
+            "When full",
             Doc(
                 "What the nodes do then: refuse writes (noeviction), or drop keys, and jobs with them.",
                 "refuses.",

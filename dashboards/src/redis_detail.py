@@ -56,7 +56,7 @@ def _nodes(limits: Thresholds) -> models.Panel:
             "all up.",
             "start the one that is down; a cluster's node comes back as a replica.",
         ),
-        [Label("node", "Node"), Label("role", "Role", width=90)],
+        [Label("node", "Node", width=150), Label("role", "Role", width=75)],
         [
             Value("Answers", by_role, "short", mappings=[states({"0": ("DOWN", RED), "1": ("up", GREEN)})], width=100),
             Value("Started", f"1000 * {_by_role('start_timestamp_seconds')}", "dateTimeFromNow", width=140),

@@ -47,7 +47,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             promql.total("supercheck_workers_desired", promql.LOCATION, "location"),
             unit="short",
-            no_data="an input of the policy is unknown",
+            no_data="an input is unknown",
             runbooks=["WorkersNotScaling"],
         ),
         one(
@@ -64,7 +64,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             runbooks=["LocationWithoutWorkers"],
         ),
         one(
-            "Queues nobody serves",
+            "Unserved queues",
             Doc(
                 "Chosen queues with ready jobs and no worker (for the app's queues: no connection) that takes them.",
                 "0; for seconds during a deploy.",

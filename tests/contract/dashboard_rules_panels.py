@@ -14,6 +14,7 @@ COLUMNS = 24
 MOST_PANELS, FEWEST_PANELS = 20, 10
 ALLOWED_TYPES = frozenset({"timeseries", "stat", "gauge", "bargauge", "table", "text", "row"})
 NOW_TYPES = frozenset({"stat", "gauge", "bargauge", "table"})
+LONGEST_NO_VALUE = 38
 REDS = re.compile(r"(?:[a-z-]+-)?red$|#f2495c|#e02f44|#c4162a|#ff0000", re.IGNORECASE)
 TROUBLE = ("failed", "critical", "lost", "down")
 
@@ -137,6 +138,17 @@ def absent_is_grey(dashboard: Json, facts: Facts) -> Iterator[str]:
             yield f"{panel['title']}: noValue does not say 'no data: <reason>' or 'none: <what that means>'"
         if not results or results[0].get("color") in (None, "green", "orange", "red"):
             yield f"{panel['title']}: an absent value is not grey"
+
+
+@rule
+def short_no_value(dashboard: Json, facts: Facts) -> Iterator[str]:
+    """A single value's text is drawn as large as fits: a long reason would be too small to read."""
+    for panel in panels(dashboard):
+        if panel["type"] not in ("stat", "gauge"):
+            continue
+        text = panel["fieldConfig"]["defaults"].get("noValue") or ""
+        if len(text) > LONGEST_NO_VALUE:
+            yield f"{panel['title']}: noValue has {len(text)} characters, {LONGEST_NO_VALUE} are readable"
 
 
 @rule

@@ -71,6 +71,10 @@ def menu_of_dashboards(dashboard: Json, facts: Facts) -> Iterator[str]:
         yield "no links to the other dashboards that keep time and variables"
 
 
+def _named_by_label(expr: str) -> list[str]:
+    return [f"supercheck-{rest}" for rest in re.findall(r', "dashboard", "([\w-]+)", ', expr)]
+
+
 @rule
 def links_lead_somewhere(dashboard: Json, facts: Facts) -> Iterator[str]:
     """Runbooks and dashboards that are linked exist; no link names a host."""
@@ -78,7 +82,8 @@ def links_lead_somewhere(dashboard: Json, facts: Facts) -> Iterator[str]:
         for name in re.findall(r"/runbooks/(\w+)", text):
             if name not in facts.alerts:
                 yield f"runbook of an alert that does not exist: {name}"
-        for uid in re.findall(r"/d/([\w-]+)", text):
+        # a cell that holds the rest of a uid gets it from a query's label
+        for uid in [*re.findall(r"/d/([\w-]+)(?!\$|[\w-])", text), *_named_by_label(text)]:
             if uid not in facts.dashboards:
                 yield f"dashboard that does not exist: {uid}"
         if re.search(r"https?://(?!127\.0\.0\.1)", text):

@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 DASHBOARDS = HERE.parents[1] / "dashboards"
 ARTIFACTS = HERE.parents[1] / "artifacts" / "dashboards"
 WIDTH = 1600  # a 1920 screen with Grafana's menu open
+NARROW = 1280  # a laptop
 LOADED = """() => {
   const panels = [...document.querySelectorAll('[data-panel-id]')];
   const drawn = panels.filter((p) => p.dataset.panelType === 'timeseries' && p.dataset.state === 'ok');
@@ -38,12 +39,12 @@ class Look:
         return {title for title, found in self.states.items() if found == state}
 
 
-def open_page(browser: Browser, url: str, moment: float | None = None) -> Look:
+def open_page(browser: Browser, url: str, moment: float | None = None, width: int = WIDTH) -> Look:
     """Open a page of the preview and collect what goes wrong in its console from the start.
 
     `moment`, in Unix seconds, is the page's fixed "now" (in UTC); without it, now is now.
     """
-    viewport = ViewportSize(width=WIDTH, height=1000)
+    viewport = ViewportSize(width=width, height=1000)
     page = browser.new_page(viewport=viewport, timezone_id=None if moment is None else "UTC")
     if moment is not None:
         page.clock.set_fixed_time(datetime.fromtimestamp(moment, UTC))
@@ -73,13 +74,14 @@ def show_whole(page: Page) -> None:
         folded.click()
     page.mouse.move(0, 0)
     height = page.evaluate("() => document.documentElement.scrollHeight")
-    page.set_viewport_size({"width": WIDTH, "height": height})
+    width = page.evaluate("() => window.innerWidth")
+    page.set_viewport_size({"width": width, "height": height})
     wait_until_drawn(page)
 
 
-def look_at(browser: Browser, url: str, moment: float | None, picture: Path | None = None) -> Look:
+def look_at(browser: Browser, url: str, moment: float | None, picture: Path | None = None, width: int = WIDTH) -> Look:
     """Open a dashboard with all rows unfolded and survey it; keep a picture of the whole page."""
-    look = open_page(browser, url, moment)
+    look = open_page(browser, url, moment, width)
     page = look.page
     wait_until_drawn(page)
     show_whole(page)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.preview_page import ARTIFACTS, look_at, may_be_empty
+from e2e.preview_page import ARTIFACTS, NARROW, look_at, may_be_empty
 from e2e.preview_stack import chromium, require_build
 from servers.process import missing, require_program, wait_for
 
@@ -158,22 +158,28 @@ def test_at_rest_it_is_silent(demo: Demo) -> None:
 
 
 @pytest.mark.promise("dashboards show the demo")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_its_dashboards_fill_with_live_data(demo: Demo) -> None:
     """Every panel that need not be empty on a site that is well."""
     require_build()
-    demo.start("--rest=280")
+    demo.start("--rest=560")
     demo.said("all parts run", START_SECONDS)
     (url,) = re.findall(r"dashboards +(http://[\d.:]+)/", demo.text())
 
     def filled(uid: str) -> bool:
         """Whether no panel is empty that need not be; rates and shares need a few scrapes and ended jobs."""
         address = f"{url}/d/{uid}?refresh=&from=now-5m&to=now"
-        look = look_at(browser, address, None, ARTIFACTS / "demo" / f"{uid}.png")
+        look = look_at(browser, address, None, ARTIFACTS / "demo" / f"{uid}.png", NARROW)
         look.page.close()
+        if any("ERR_NETWORK_CHANGED" in line for line in look.console):
+            return False  # Chromium drops its requests when anything changes the machine's interfaces, as Docker does
         assert look.console == [], uid
         assert look.in_state("error") == set(), uid
-        return look.in_state("empty") <= may_be_empty(uid, "rest")
+        if not look.in_state("empty") <= may_be_empty(uid, "rest"):
+            return False
+        # live times put an axis' last label where they like; all else is readable on a laptop too
+        assert {finding for finding in look.findings if finding[1] != "axis"} == set(), uid
+        return True
 
     with chromium() as browser:
         for uid in reversed(WITH_A_SOURCE):
