@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
@@ -38,6 +39,8 @@ class Follower(ABC):
         """The same by a clock that nobody sets."""
         self.error = ""
         self._failures = 0
+        self.then: list[Callable[[], object]] = []
+        """Called after each step that worked: what others make of its news."""
         self._thread: threading.Thread | None = None
 
     @abstractmethod
@@ -68,6 +71,12 @@ class Follower(ABC):
         since = f"for {age:.0f} s" if self.last_success else "yet"
         raise SourceError(f"{what} could not be read {since}: {self.error or 'the first read is not over'}")
 
+    def require_sound(self, max_age: float, what: str) -> None:
+        """The same, and raise SourceError as soon as the last step failed: what is kept may be wrong by now."""
+        if self.error:
+            raise SourceError(self.error)
+        self.require_fresh(max_age, what)
+
     def attempt(self) -> float:
         """One step and what it means for ``error`` and freshness; returns the seconds to wait."""
         try:
@@ -84,6 +93,8 @@ class Follower(ABC):
         self.error, self._failures = "", 0
         self._succeeded = time.monotonic()
         self.last_success = time.time()
+        for tell in self.then:
+            tell()
         self.first_success.set()
         return pause
 

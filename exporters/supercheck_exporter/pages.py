@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import requests
 from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
@@ -184,6 +183,8 @@ def who_is_paged(alertmanager_url: str | None) -> list[str]:
     """What Alertmanager says of its receivers, where it is worth a warning; never raises."""
     if alertmanager_url is None:
         return []
+    import requests  # 5 MiB that nobody needs without ALERTMANAGER_URL
+
     try:
         answer = requests.get(f"{alertmanager_url}/api/v2/receivers", timeout=ASK_SECONDS)
         answer.raise_for_status()

@@ -33,7 +33,9 @@ def statements(cloud: bool) -> dict[str, str]:
     owner = f"JOIN organization o ON o.id = x.organization_id JOIN plan_limits l ON l.plan = {plan}"
 
     def least(column: str) -> str:
-        return _before(f"(SELECT min({column}) FROM plan_limits)")  # noqa: S608
+        """The shortest retention of any plan that counts: what is younger need not be looked at."""
+        counts = "" if cloud else " WHERE plan = 'unlimited'"
+        return _before(f"(SELECT min({column}) FROM plan_limits{counts})")  # noqa: S608
 
     results = f"""FROM monitor_results r JOIN monitors x ON x.id = r.monitor_id {owner}
         WHERE r.checked_at < {least("data_retention_days")} AND r.checked_at < {_before("l.data_retention_days")}

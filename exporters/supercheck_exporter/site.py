@@ -13,7 +13,10 @@ from supercheck_exporter.bullmq.loads import Loads
 from supercheck_exporter.bullmq.stalled import StalledJobs
 from supercheck_exporter.capacity.admission import Admissions, AdmissionSink
 from supercheck_exporter.capacity.directory import Directory
+from supercheck_exporter.capacity.runs import RunReader
+from supercheck_exporter.capacity.standings import Standings
 from supercheck_exporter.capacity.use import UseReader
+from supercheck_exporter.monitoring import MonitorReader
 from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.kubernetes import KubernetesSource
@@ -102,6 +105,23 @@ class Site:
     def directory(self) -> Directory | None:
         """Organizations and plans; None where no database is configured."""
         return Directory(self.database) if self.database is not None else None
+
+    @cached_property
+    def runs(self) -> RunReader | None:
+        """Who runs and how runs end; None where no database is configured."""
+        if self.database is None:
+            return None
+        return RunReader(self.database, self.uses, self.admissions, self.settings.database_read_seconds)
+
+    @cached_property
+    def standings(self) -> Standings:
+        """Where the organizations stand against their limits."""
+        return Standings(self.settings, self.uses, self.directory, self.runs)
+
+    @cached_property
+    def monitors(self) -> MonitorReader:
+        """Monitors, jobs and results of checks."""
+        return MonitorReader(self.postgres, self.settings.database_read_seconds)
 
     @cached_property
     def retention(self) -> RetentionReader:

@@ -8,23 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
-
-from psycopg import sql
 
 from supercheck_exporter.sources.postgres import Row, Session
 
 BEHIND_SECONDS = 10
-
-# one row even where nothing is counted, so that the moment is always there
-_LOOK = sql.SQL(
-    """
-SELECT w.until AS look_until, c.*
-FROM (SELECT u.until, greatest({since}, u.until - {gap} * interval '1 second') AS since
-      FROM (SELECT (now() AT TIME ZONE 'utc') - {behind} * interval '1 second' AS until) u) w
-LEFT JOIN LATERAL ({counted}) c ON true
-"""
-)
 
 
 @dataclass(frozen=True)
@@ -42,24 +29,34 @@ class Watermark:
         self._gap = gap
         self._until: datetime | None = None
 
-    def look(self, session: Session, counted: LiteralString) -> Look:
+    def window(self) -> str:
+        """SQL of one row: ``now``, and ``since`` and ``until`` between which rows are to be counted."""
+        since = "infinity" if self._until is None else self._until.isoformat()
+        return (
+            f"(SELECT now, until, greatest('{since}'::timestamp, until - {self._gap:.0f} * interval '1 second') AS since "  # noqa: S608
+            f"FROM (SELECT now() AT TIME ZONE 'utc' AS now, "
+            f"(now() AT TIME ZONE 'utc') - {BEHIND_SECONDS} * interval '1 second' AS until) m)"
+        )
+
+    def look(self, session: Session, counted: str) -> Look:
         """Run a statement that counts rows later than ``w.since`` and not later than ``w.until``.
 
         It must not return a row of NULLs alone. Nothing is remembered until ``take``: a look whose collector fails
         afterwards is looked at again.
         """
-        since = sql.Literal(self._until) if self._until else sql.SQL("'infinity'::timestamp")
-        rows = session.rows(
-            _LOOK.format(
-                since=since, gap=sql.Literal(self._gap), behind=sql.Literal(BEHIND_SECONDS), counted=sql.SQL(counted)
-            )
-        )
+        # one row even where nothing is counted, so that the moment is always there
+        statement = f"SELECT w.until AS look_until, c.* FROM {self.window()} w LEFT JOIN LATERAL ({counted}) c ON true"  # noqa: S608
+        rows = session.rows(statement)
         until = rows[0]["look_until"]
         counts = [{name: value for name, value in row.items() if name != "look_until"} for row in rows]
         return Look([row for row in counts if any(value is not None for value in row.values())], until)
 
     def take(self, look: Look) -> list[Row]:
         """Remember how far the look went, and hand its rows out."""
-        # the server's clock may be set back: nothing is counted twice
-        self._until = look.until if self._until is None else max(self._until, look.until)
+        self.reach(look.until)
         return look.rows
+
+    def reach(self, until: datetime) -> None:
+        """Remember that all was counted up to this moment."""
+        # the server's clock may be set back: nothing is counted twice
+        self._until = until if self._until is None else max(self._until, until)

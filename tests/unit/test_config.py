@@ -69,6 +69,7 @@ READ: list[tuple[str, str, Any]] = [
     ("S3_CANARY_PREFIX", "birds/", "birds/"),
     ("S3_LIFECYCLE_TIERS", "EXPIRE=365, GLACIER_IR=30", {"GLACIER_IR": 30, "EXPIRE": 365}),
     ("S3_PRICES", "STANDARD=0.02,GLACIER=0", {"STANDARD": 0.02, "GLACIER": 0}),
+    ("DATABASE_READ_SECONDS", "1", 1.0),
     ("BULLMQ_PREFIX", "{bull}", "{bull}"),
     ("BULLMQ_PREFIX", "a:b", "a:b"),
     ("BULLMQ_QUEUES", "a, b ,,c", ("a", "b", "c")),

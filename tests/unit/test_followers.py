@@ -143,3 +143,27 @@ def test_stop_ends_a_long_pause(started: FollowerOf) -> None:
     before = threading.active_count()
     follower.stop()
     assert threading.active_count() == before - 1
+
+
+def test_what_others_make_of_its_news_is_told_after_each_step_that_worked() -> None:
+    follower = Fake(works, fails(SourceError("gone")), works)
+    told: list[float] = []
+    follower.then.append(lambda: told.append(follower.last_success))
+    for _ in range(3):
+        follower.attempt()
+    assert len(told) == 2
+    assert all(told), "the success is known by then"
+
+
+def test_what_was_read_before_a_failure_is_not_sound_any_more() -> None:
+    follower = Fake(works, fails(SourceError("the source is gone")), works)
+    with pytest.raises(SourceError, match="the first read is not over"):
+        follower.require_sound(LONG, "It")
+    follower.attempt()
+    follower.require_sound(LONG, "It")
+    follower.attempt()
+    with pytest.raises(SourceError, match="the source is gone"):
+        follower.require_sound(LONG, "It")
+    follower.require_fresh(LONG, "It")  # it is not old, though
+    follower.attempt()
+    follower.require_sound(LONG, "It")

@@ -50,10 +50,12 @@ CREATE TABLE monitor_aggregates (
     period_start timestamp
 );
 CREATE INDEX ON monitor_aggregates (monitor_id, period_type, period_start);
+CREATE INDEX ON monitor_aggregates (period_type, period_start);
 CREATE TABLE locations (code varchar(50) PRIMARY KEY, is_enabled bool DEFAULT true);
 CREATE TABLE audit_logs (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), action varchar(255), details jsonb, created_at timestamp
 );
+CREATE INDEX ON audit_logs (created_at);
 CREATE TABLE alert_history (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), message text, target text, provider varchar(100),
     status varchar(50), sent_at timestamp, error_message text

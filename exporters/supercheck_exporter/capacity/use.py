@@ -24,6 +24,7 @@ PATTERN = "capacity:[rq]u*:*"
 RUNNING, QUEUED = b"capacity:running:", b"capacity:queued:"
 POLL_SECONDS = 5.0
 MAX_POLL_SECONDS = 30.0
+MAX_USE_AGE_SECONDS = 120.0
 COST_RATIO = 20
 """A look that took a second is followed by this many seconds of rest."""
 

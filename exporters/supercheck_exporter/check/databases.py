@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from supercheck_exporter import grants
+from supercheck_exporter.capacity import directory, runs
 from supercheck_exporter.collectors import pgbouncer, postgres, postgres_statements
 from supercheck_exporter.core import NoData, SourceError
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.site import Site
+from supercheck_exporter.watermark import Watermark
 
 OLDEST_TESTED, NEWEST_TESTED = 15, 18
 NO_STATEMENTS = (
@@ -19,7 +22,10 @@ FALLBACK = (
     "Make the role of exporters/sql/role.sql."
 )
 
-FACTS = "SELECT to_regclass('public.runs') IS NOT NULL AS supercheck"
+FACTS = """
+SELECT EXISTS (
+    SELECT FROM pg_class WHERE relname = 'runs' AND relnamespace = 'public'::regnamespace) AS supercheck
+"""
 
 
 def check_databases(settings: Settings, problems: list[str], notes: list[str]) -> None:
@@ -27,7 +33,7 @@ def check_databases(settings: Settings, problems: list[str], notes: list[str]) -
     site = Site(settings)
     try:
         if settings.database is not None:
-            _check_postgres(site, notes)
+            _check_postgres(site, problems, notes)
     except SourceError as error:
         problems.append(f"{error}.")
     try:
@@ -37,12 +43,23 @@ def check_databases(settings: Settings, problems: list[str], notes: list[str]) -
         problems.append(f"{error}.")
 
 
-def _check_postgres(site: Site, notes: list[str]) -> None:
-    list(postgres.PostgresCollector(site.postgres).collect())
+def _check_postgres(site: Site, problems: list[str], notes: list[str]) -> None:
+    try:
+        list(postgres.PostgresCollector(site.postgres).collect())
+    except SourceError as error:
+        if error.samples != (postgres.UP(1),):
+            raise
+        problems.append(f"{error}.")  # it answers: there may be more to mend
     with site.postgres.session() as session:
-        if not session.rows(FACTS)[0]["supercheck"]:
-            notes.append(NO_SUPERCHECK.format(site.postgres.setting))
+        supercheck = session.rows(FACTS)[0]["supercheck"]
+        lacking = grants.lacking(session) if supercheck else []
         major = session.version // 10000
+    if not supercheck:
+        notes.append(NO_SUPERCHECK.format(site.postgres.setting))
+    elif lacking:
+        problems += lacking
+    else:
+        _try_tables(site)
     if not OLDEST_TESTED <= major <= NEWEST_TESTED:
         notes.append(f"PostgreSQL {major} was not tested: {OLDEST_TESTED} to {NEWEST_TESTED} were.")
     if site.settings.exporter_database_url is None:
@@ -51,3 +68,11 @@ def _check_postgres(site: Site, notes: list[str]) -> None:
         list(postgres_statements.PostgresStatementsCollector(site.postgres).collect())
     except NoData:
         notes.append(NO_STATEMENTS)
+
+
+def _try_tables(site: Site) -> None:
+    """The reads of organization_capacity and monitors, once each."""
+    with site.postgres.session() as session:
+        for statement in (directory.ORGANIZATIONS, directory.PLANS, runs.statement(Watermark(0))):
+            session.rows(statement)
+    site.monitors.step()

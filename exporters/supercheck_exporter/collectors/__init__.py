@@ -38,11 +38,11 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
     "organization_capacity": (
         OrganizationCapacityCollector,
         lambda site: OrganizationCapacityCollector(
-            site.keyspace, site.tail, site.uses, site.admissions, site.directory, site.database
+            site.keyspace, site.tail, site.uses, site.admissions, site.standings, site.directory, site.runs
         ),
     ),
     "backups": (BackupsCollector, lambda site: BackupsCollector(site.backups, site.settings.backup_retention_days)),
-    "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.postgres, site.retention)),
+    "monitors": (MonitorsCollector, lambda site: MonitorsCollector(site.monitors, site.retention)),
     "notifications": (NotificationsCollector, lambda site: NotificationsCollector(site.postgres)),
     "stored_secrets": (StoredSecretsCollector, lambda site: StoredSecretsCollector(site.postgres)),
     "execution": (

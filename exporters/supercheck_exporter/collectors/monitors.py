@@ -1,7 +1,7 @@
 """Whether monitors are checked and jobs are started when they should be, and what is scheduled at all.
 
-Source: the tables monitors, jobs, locations and monitor_results, by four statements on one short
-connection; rows past their retention are counted in the background (retention.py).
+Source: the tables monitors, jobs, locations and monitor_results, read in the background (monitoring.py), as are the
+rows past their retention (retention.py): a scrape asks nothing.
 
     supercheck_monitor_staleness_intervals 1.3
     supercheck_schedules_expected{queue="monitor-scheduler"} 42.0
@@ -12,19 +12,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from supercheck_exporter.core import Collector, Sample, counter, gauge
+from supercheck_exporter.core import Collector, NoData, Sample, counter, gauge
+from supercheck_exporter.monitoring import MonitorReader
 from supercheck_exporter.retention import RetentionReader
-from supercheck_exporter.sources.postgres import PostgresSource, Row
-from supercheck_exporter.watermark import Watermark
+from supercheck_exporter.sources.postgres import Row
 
 STATUSES = ("up", "down", "paused", "pending", "maintenance", "error")
-RESULT_STATUSES = ("up", "down", "error", "timeout")
 SCHEDULER_OF = {"playwright": "job-scheduler", "k6": "k6-job-scheduler"}
 MONITOR_SCHEDULER = "monitor-scheduler"
 OTHER = "other"
-MAX_LOCATIONS = 100
-MAX_GAP_SECONDS = 3600
-"""After a longer outage only the last hour is counted: an answer must come in time."""
+MAX_AGE_SECONDS = 120.0
 
 MONITORS = gauge("supercheck_monitors", "Monitors by status.", "status")
 STALENESS = gauge(
@@ -58,72 +55,43 @@ RETENTION = gauge(
     "entity",
 )
 
-MONITORS_SQL = """
-SELECT coalesce(status, 'unknown') AS status, count(*) AS monitors, count(*) FILTER (WHERE watched) AS watched,
-       max(age - every) FILTER (WHERE watched)::float8 AS late,
-       max(age / every) FILTER (WHERE watched AND every > 0)::float8 AS intervals
-FROM (
-    SELECT status, enabled AND coalesce(status, '') <> 'paused' AS watched, frequency_minutes * 60 AS every,
-           extract(epoch FROM (now() AT TIME ZONE 'utc') - coalesce(last_check_at, created_at)) AS age
-    FROM monitors
-) m GROUP BY 1
-"""
-JOBS_SQL = """
-SELECT job_type, count(*) AS scheduled,
-       count(*) FILTER (WHERE next_run_at < (now() AT TIME ZONE 'utc')) AS overdue,
-       max(extract(epoch FROM (now() AT TIME ZONE 'utc') - next_run_at))::float8 AS late
-FROM jobs WHERE cron_schedule <> '' GROUP BY 1
-"""
-LOCATIONS_SQL = f"SELECT code, is_enabled FROM locations ORDER BY code LIMIT {MAX_LOCATIONS}"  # noqa: S608
-RESULTS_SQL = """
-SELECT coalesce(location, 'none') AS location, status, count(*) AS results FROM monitor_results
-WHERE checked_at > w.since AND checked_at <= w.until GROUP BY 1, 2
-"""
-
 
 class MonitorsCollector(Collector):
-    """Four statements on one connection."""
+    """Shows what the background has read."""
 
     name = "monitors"
     descs = (
         MONITORS, STALENESS, INTERVALS, EXPECTED, OVERDUE, JOB_OVERDUE, RESULTS, ENABLED, RETENTION,
     )  # fmt: skip
 
-    def __init__(self, source: PostgresSource, retention: RetentionReader) -> None:
-        self._source = source
+    def __init__(self, reader: MonitorReader, retention: RetentionReader) -> None:
+        self._reader = reader
         self._retention = retention
-        self._watermark = Watermark(MAX_GAP_SECONDS)
-        self._results: Counter[tuple[str, str]] = Counter()
 
     def start(self) -> None:
-        """Start counting what is past its retention."""
+        """Start reading."""
+        self._reader.start()
         self._retention.start()
 
     def stop(self) -> None:
         """Stop it."""
+        self._reader.stop()
         self._retention.stop()
 
     def collect(self) -> Iterator[Sample]:
-        """Read the four tables."""
-        with self._source.session() as session:
-            monitors, jobs = session.rows(MONITORS_SQL), session.rows(JOBS_SQL)
-            locations, results = session.rows(LOCATIONS_SQL), self._watermark.look(session, RESULTS_SQL)
-        self._count(self._watermark.take(results))
-        yield from monitor_samples(monitors)
-        yield from job_samples(jobs)
-        for row in locations:
-            yield ENABLED(float(bool(row["is_enabled"])), row["code"])
-        for (location, status), number in self._results.items():
+        """Everything, as the last look saw it."""
+        self._reader.require_sound(MAX_AGE_SECONDS, "Monitors and jobs")
+        facts = self._reader.facts
+        if facts is None:
+            raise NoData
+        yield from monitor_samples(facts.monitors)
+        yield from job_samples(facts.jobs)
+        for code, enabled in facts.locations.items():
+            yield ENABLED(float(enabled), code)
+        for (location, status), number in facts.results.items():
             yield RESULTS(number, location, status)
         for entity, rows in self._retention.counts().items():
             yield RETENTION(rows, entity)
-
-    def _count(self, rows: list[Row]) -> None:
-        for row in rows:
-            status = row["status"] if row["status"] in RESULT_STATUSES else OTHER
-            places = {location for location, _ in self._results}
-            known = row["location"] in places or len(places) < MAX_LOCATIONS
-            self._results[row["location"] if known else OTHER, status] += row["results"]
 
 
 def monitor_samples(rows: Iterable[Row]) -> Iterator[Sample]:

@@ -1,7 +1,7 @@
 """Who may run, who is parked and for how long: organizations against their limits, and the database's own view.
 
-Source: the ``capacity:*`` counters of Redis and the tables organization, plan_limits (both in the background);
-runs by four statements on one short connection a scrape. With Redis alone the limits come from the settings.
+Source: the ``capacity:*`` counters of Redis and the tables organization, plan_limits and runs, all read in the
+background (capacity/): a scrape asks nothing. With Redis alone the limits come from the settings.
 
     supercheck_organization_queued_jobs{organization="acme",plan="pro"} 100.0
     supercheck_phantom_runs{kind="queued_unparked"} 3.0
@@ -10,22 +10,19 @@ runs by four statements on one short connection a scrape. With Redis alone the l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from supercheck_exporter.bullmq import keys
 from supercheck_exporter.bullmq.events import EventTail
 from supercheck_exporter.bullmq.keyspace import Keyspace
 from supercheck_exporter.capacity.admission import EDGES, Admissions
-from supercheck_exporter.capacity.directory import MAX_AGE_SECONDS, Directory
-from supercheck_exporter.capacity.limits import Limits, Policy
-from supercheck_exporter.capacity.ranking import Ranking, rank
-from supercheck_exporter.capacity.runs import RunFacts, RunReader
-from supercheck_exporter.capacity.use import PATTERN, UseReader
+from supercheck_exporter.capacity.directory import MAX_AGE_SECONDS as MAX_DIRECTORY_AGE_SECONDS
+from supercheck_exporter.capacity.directory import Directory
+from supercheck_exporter.capacity.ranking import Ranking
+from supercheck_exporter.capacity.runs import MAX_AGE_SECONDS, RunFacts, RunReader
+from supercheck_exporter.capacity.standings import Standing, Standings
+from supercheck_exporter.capacity.use import MAX_USE_AGE_SECONDS, PATTERN, UseReader
 from supercheck_exporter.core import Collector, Sample, SourceError, counter, gauge, histogram
-from supercheck_exporter.settings import Settings
-from supercheck_exporter.sources.postgres import PostgresSource
 
-MAX_USE_AGE_SECONDS = 120.0
 _BY = ("organization", "plan")
 
 RUNNING = gauge(
@@ -95,18 +92,18 @@ class OrganizationCapacityCollector(Collector):
         tail: EventTail,
         uses: UseReader,
         admissions: Admissions,
+        standings: Standings,
         directory: Directory | None,
-        postgres: PostgresSource | None,
+        runs: RunReader | None,
     ) -> None:
-        self._followers = (keyspace, tail, uses, *([directory] if directory else []))
+        self._followers = (keyspace, tail, uses, *([directory] if directory else []), *([runs] if runs else []))
         self._source = keyspace.source
-        self._settings: Settings = keyspace.source.settings
         self._tail = tail
         self._uses = uses
         self._admissions = admissions
+        self._standings = standings
         self._directory = directory
-        self._postgres = postgres
-        self._runs = RunReader()
+        self._runs = runs
         keyspace.also(PATTERN)
 
     def start(self) -> None:
@@ -120,85 +117,65 @@ class OrganizationCapacityCollector(Collector):
             follower.stop()
 
     def collect(self) -> list[Sample]:
-        """Read the runs, and show them beside what the background has read.
+        """Show what the background has read.
 
         Where only the database fails, what Redis tells is still so and goes out with the failure.
         """
-        facts, problem = self._read_runs()
         self._uses.require_fresh(MAX_USE_AGE_SECONDS, "The capacity counters")
-        samples = list(self._of_redis(facts))
+        standing = self._standings.latest
+        if standing is None:
+            raise SourceError("the organizations are not ranked yet")
+        facts, problem = self._facts(standing)
+        samples = list(self._of_redis(standing, facts is not None))
         if facts is not None:
-            samples += self._of_database(facts)
+            samples += _of_database(facts)
         if problem:
             raise SourceError(problem, samples)
         return samples
 
-    def _read_runs(self) -> tuple[RunFacts | None, str]:
+    def _facts(self, standing: Standing) -> tuple[RunFacts | None, str]:
         """The database's facts where there is a database, and what is wrong with it."""
-        if self._postgres is None or self._directory is None:
+        if self._runs is None or self._directory is None:
             return None, ""
         try:
-            with self._postgres.session() as session:
-                facts = self._runs.read(session)
+            self._runs.require_sound(MAX_AGE_SECONDS, "The runs")
         except SourceError as error:
             return None, str(error)
+        if standing.facts is None:
+            return None, "the runs are not ranked yet"
         try:
-            self._directory.require_fresh(MAX_AGE_SECONDS, "Organizations and plans")
+            self._directory.require_fresh(MAX_DIRECTORY_AGE_SECONDS, "Organizations and plans")
         except SourceError as error:
-            return facts, str(error)
-        return facts, ""
+            return standing.facts, str(error)
+        return standing.facts, ""
 
-    def _of_redis(self, facts: RunFacts | None) -> Iterator[Sample]:
-        now_ms = self._source.now() * 1000
-        directory = self._directory if self._directory is not None and self._directory.known else None
-        organizations = directory.organizations if directory else {}
-        policy, now = self._policy(directory), datetime.now(UTC).replace(tzinfo=None)
-
-        def limits_of(organization: str) -> Limits | None:
-            return policy.limits(organizations.get(organization), now)
-
-        runs = facts.running if facts else None
-        ranking = rank(self._uses.uses, runs, organizations, limits_of, self._settings.capacity_top_organizations)
-        yield from _organizations(ranking, now_ms)
-        if directory:
-            yield ORGANIZATIONS(len(organizations))
-        if ranking.at_queue_limit is not None:
-            yield AT_LIMIT(ranking.at_queue_limit)
+    def _of_redis(self, standing: Standing, rows_known: bool) -> Iterator[Sample]:
+        yield from _organizations(standing.ranking, self._source.now() * 1000, rows_known)
+        if standing.ranking.at_queue_limit is not None:
+            yield AT_LIMIT(standing.ranking.at_queue_limit)
+        if standing.organizations is not None:
+            yield ORGANIZATIONS(standing.organizations)
         if self._tail.is_fresh(MAX_USE_AGE_SECONDS):
             yield WAIT(self._admissions.value())
 
-    def _policy(self, directory: Directory | None) -> Policy:
-        settings = self._settings
-        return Policy(
-            cloud=settings.cloud,
-            running=settings.running_capacity,
-            queued=settings.queued_capacity,
-            plans=directory.plans if directory else None,
-            tiers=settings.capacity_tiers,
-        )
 
-    def _of_database(self, facts: RunFacts) -> Iterator[Sample]:
-        yield RUNS(sum(facts.running.values()), "running")
-        yield RUNS(facts.queued, "queued")
-        for status, finished in self._runs.finished.items():
-            yield FINISHED(finished, status)
-        yield PHANTOMS(facts.running_completed, "running_completed")
-        unparked = sum(
-            not self._admissions.holds(run.encode())
-            for run, organization in facts.candidates
-            if organization not in self._uses.partly
-        )
-        yield PHANTOMS(unparked, "queued_unparked")
+def _of_database(facts: RunFacts) -> Iterator[Sample]:
+    yield RUNS(sum(facts.running.values()), "running")
+    yield RUNS(facts.queued, "queued")
+    for status, finished in facts.finished.items():
+        yield FINISHED(finished, status)
+    yield PHANTOMS(facts.running_completed, "running_completed")
+    yield PHANTOMS(facts.unparked, "queued_unparked")
 
 
-def _organizations(ranking: Ranking, now_ms: float) -> Iterator[Sample]:
+def _organizations(ranking: Ranking, now_ms: float, rows_known: bool) -> Iterator[Sample]:
     for shown in ranking.shown:
         labels = (keys.label(shown.organization), keys.label(shown.plan))
         use = shown.use
         yield RUNNING(use.running, *labels)
         yield QUEUED(use.queued, *labels)
         yield OLDEST(0.0 if use.oldest_ms is None else max(0.0, (now_ms - use.oldest_ms) / 1000), *labels)
-        if shown.runs is not None:
+        if rows_known and shown.runs is not None:
             yield RUNNING_RUNS(shown.runs, *labels)
         if shown.limits is not None:
             yield RUNNING_LIMIT(shown.limits.running, *labels)

@@ -16,8 +16,6 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from psycopg import sql
-
 from supercheck_exporter.core import Collector, HistogramValue, NoData, Sample, gauge, histogram
 from supercheck_exporter.sources.postgres import PostgresSource, Row
 
@@ -41,17 +39,17 @@ SINGLE_ROW = gauge(
 
 # the extension may stand in any schema, and is no use where its library was not loaded at the server's start
 INSTALLED = """
-SELECT n.nspname AS schema, current_setting('pg_stat_statements.max', true) IS NOT NULL AS loaded
+SELECT format('%I', n.nspname) AS schema, current_setting('pg_stat_statements.max', true) IS NOT NULL AS loaded
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
 """
-STATEMENTS = sql.SQL("""
+STATEMENTS = """
 SELECT userid, queryid, sum(calls)::int8 AS calls, sum(total_exec_time) AS milliseconds, sum(rows)::int8 AS rows
 FROM {}.pg_stat_statements(false)
 WHERE queryid IS NOT NULL AND calls > 0
   AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND userid NOT IN (SELECT oid FROM pg_roles WHERE rolname = {})
+  AND userid NOT IN (SELECT oid FROM pg_roles WHERE rolname = '{}')
 GROUP BY 1, 2
-""")
+"""
 
 Key = tuple[int, int]
 Totals = tuple[int, float, int]
@@ -114,8 +112,7 @@ class PostgresStatementsCollector(Collector):
             installed = session.rows(INSTALLED)
             if not installed or not installed[0]["loaded"]:
                 raise NoData
-            schema = sql.Identifier(installed[0]["schema"])
-            rows = session.rows(STATEMENTS.format(schema, sql.Literal(ROLE)))
+            rows = session.rows(STATEMENTS.format(installed[0]["schema"], ROLE))
         single = self._statements.take(rows, time.monotonic())
         yield SECONDS(HistogramValue(tuple(accumulate(self._statements.counts)), self._statements.total))
         for fingerprint, pace in (single or {}).items():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 
 from supercheck_exporter.settings.fields import Group, setting
@@ -29,9 +27,18 @@ class DatabaseSettings(Group):
         4.0, "seconds from 2 to 30", "Deadline of a collector's connection and reads; keep it below the scrape timeout."
     )
 
+    database_read_seconds: Annotated[float, Field(ge=1, le=60)] = setting(
+        10.0,
+        "seconds from 1 to 60",
+        "How often Supercheck's own tables are read, in the background; statistics are read on each scrape.",
+    )
+
     @field_validator("exporter_database_url", "database_url", "pgbouncer_url")
     @classmethod
     def _database(cls, url: SecretStr) -> SecretStr:
+        import psycopg  # 11 MiB that a site without a database does not need
+        from psycopg.conninfo import conninfo_to_dict
+
         text = url.get_secret_value()
         try:
             conninfo_to_dict(text)

@@ -2,6 +2,8 @@
 
 psycopg waits for an answer as long as it takes, and a frozen server answers never: a timer shuts the
 socket down at the deadline, so that a frozen database costs one timeout and no thread for ever.
+
+It is imported where a source is made and used, not above: 11 MiB that a site without a database does not need.
 """
 
 from __future__ import annotations
@@ -13,20 +15,28 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import psycopg
-from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
+from typing import TYPE_CHECKING, Any
 
 from supercheck_exporter.core import Desc, Sample, SourceError
+
+if TYPE_CHECKING:
+    import psycopg
 
 APPLICATION = "supercheck-exporter"
 LEAST_SECONDS = 0.5
 """What is left for the statements however long the login took."""
 
+COST_RATIO = 20
+"""A background read that took a second is followed by this many seconds of rest."""
+
+MAX_REST_SECONDS = 60.0
+
 Row = dict[str, Any]
+
+
+def rest_seconds(every: float, cost: float) -> float:
+    """Until the next read in the background, which comes ``every`` so many seconds where it costs little."""
+    return max(every, min(COST_RATIO * cost, MAX_REST_SECONDS))
 
 
 class Session:
@@ -41,12 +51,12 @@ class Session:
         """The server's version as PostgreSQL counts: 150018 is 15.18."""
         return self._connection.info.server_version
 
-    def rows(self, statement: psycopg.sql.Composed | str) -> list[Row]:
+    def rows(self, statement: str) -> list[Row]:
         """Run one statement and return its rows as dictionaries by column name.
 
         Never with parameters: these would need the extended protocol, which PgBouncer's console lacks.
         """
-        return self._connection.execute(statement).fetchall()
+        return self._connection.execute(statement.encode()).fetchall()
 
     def refuse_pooler(self, server_pid: int) -> None:
         """Raise SourceError where the process that answers is not the one that let us in: a pooler is between."""
@@ -65,6 +75,8 @@ class PostgresSource:
         self._url = url
         self._timeout = timeout
         self._pooler = pooler
+        from psycopg.conninfo import conninfo_to_dict
+
         parts = conninfo_to_dict(url)
         self.where = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
         self._password = str(parts.get("password") or "")
@@ -76,6 +88,8 @@ class PostgresSource:
         Raises SourceError with the setting and the mend when the server can't be reached, refuses us, or does
         not answer in time (then ``up`` is 0), and when a read is refused or a lock is held (then it is 1).
         """
+        import psycopg
+
         began = time.monotonic()
         connection = self._connect(up)
         try:
@@ -88,6 +102,9 @@ class PostgresSource:
             connection.close()
 
     def _connect(self, up: Desc | None) -> psycopg.Connection[Row]:
+        import psycopg
+        from psycopg.rows import dict_row
+
         options: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
         if not self._pooler:
             limit = int(self._timeout * 800)  # milliseconds; the server gives up a little before we do
@@ -113,6 +130,8 @@ class PostgresSource:
 
     def _mend(self, error: psycopg.Error, text: str, late: bool) -> str:
         """What an error of the driver means, as the end of a sentence that names the mend."""
+        from psycopg import errors
+
         lowered = text.lower()
         if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
             return f"holds a lock that our read waits for, or is too busy for it ({_first(text)}): see pg_locks"
