@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from servers.exporter import Exporter
-from servers.postgres import PgBouncerServer, PostgresServer
 from servers.process import wait_for
 from servers.redis import RedisServer
 from supercheck_exporter.bullmq import keys
@@ -26,8 +26,8 @@ from supercheck_exporter.core import Runner
 from supercheck_exporter.http import App
 from supercheck_exporter.site import Site
 
-from bench import database as bench_database
 from bench import instrumentation
+from bench.database import LARGE, SMALL, WatchedSite
 from bench.fill import usec, waiting_jobs
 
 ROUNDS = 60
@@ -188,24 +188,34 @@ def follower() -> None:
 
 
 def database() -> None:
-    """PgBouncer and PostgreSQL: milliseconds, queries, and that the site's rows do not matter."""
-    print(f"database: {bench_database.FEW} rows, and {bench_database.RUNS} runs with {bench_database.RESULTS} results")
-    with PostgresServer() as small, PostgresServer() as large, PgBouncerServer(small) as pooler:
-        bench_database.fill(small, bench_database.FEW, bench_database.FEW)
-        bench_database.fill(large, bench_database.RUNS, bench_database.RESULTS)
-        one = bench_database.WatchedDatabase(small, pooler)
-        with PgBouncerServer(large) as second:
-            many = bench_database.WatchedDatabase(large, second)
-            few, lots, floor = alternately(one.scrape, many.scrape, many.floor)
-            queries = many.queries()
-        report("scraping, few rows", few * 1000, "ms", 60)
-        report("scraping, many rows", lots * 1000, "ms", 60)
-        report("scraping, many rows / few rows", lots / few, "x", 1.5)
+    """A whole site: milliseconds, statements as the servers count them, and that its rows do not matter."""
+    print(f"a whole site, small ({SMALL}) and large ({LARGE})")
+    with WatchedSite(SMALL) as small, WatchedSite(LARGE) as large:
+        few, lots, floor = alternately(small.scrape, large.scrape, large.logins)
+        report("scraping PgBouncer, PostgreSQL and Redis, small", few * 1000, "ms", 60)
+        report("the same, large", lots * 1000, "ms", 60)
+        report("large / small", lots / few, "x", 1.5)
         report("floor: three logins one after the other", floor * 1000, "ms")
-        report("scraping / floor", lots / floor, "x")
-        report("queries a scrape", queries.total(), "", 12)
-        one.runner.stop()
-        many.runner.stop()
+        for name in large.runner.names:
+            few, lots = alternately(partial(small.scrape, name), partial(large.scrape, name), rounds=15)
+            report(f"  {name} alone, large (small: {few * 1000:.1f})", lots * 1000, "ms")
+        scrape = large.counted(large.scrape, 10)
+        report("statements of PostgreSQL a scrape", scrape["statements"], "")
+        report("statements of PgBouncer's console a scrape", scrape["console"], "")
+        report("both", scrape["statements"] + scrape["console"], "", 14)
+        report("sessions of PostgreSQL a scrape", scrape["sessions"], "")
+        minute = 0.0
+        for reader, every in large.readers():
+            reader.stopping.clear()
+            began = time.perf_counter()
+            found = large.counted(reader.attempt)
+            assert not reader.error, reader.error
+            took, asked = time.perf_counter() - began, found["statements"]
+            report(f"  in the background: {reader.name}, each {every:g} s ({asked:.0f} statements)", took * 1000, "ms")
+            minute += asked * 60 / every
+        report("statements in the background, a minute", minute, "")
+        every = scrape["statements"] + scrape["console"] + minute / 4
+        report("all together, for each scrape of 15 s", every, "")
 
 
 def traces() -> None:
