@@ -164,7 +164,7 @@ def memory() -> None:
         for _ in range(3):
             exporter.scrape()
         status = Path(f"/proc/{exporter.pid}/status").read_text().split("VmRSS:")[1].split()[0]
-        report("resident memory", int(status) / 1024, "MiB", 110)
+        report("resident memory", int(status) / 1024, "MiB", 100)
 
 
 def follower() -> None:
