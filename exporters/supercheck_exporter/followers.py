@@ -16,6 +16,9 @@ from supercheck_exporter.core import SourceError, describe_error
 log = logging.getLogger(__name__)
 
 
+FIRST_SECONDS = 3.0
+"""A scrape just after the start waits so long for the first step."""
+
 DEAD: list[str] = []
 """Readers of this process that ended on a defect: /-/healthy says so, and whoever runs us starts us again."""
 
@@ -33,6 +36,7 @@ class Follower(ABC):
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.first_success = threading.Event()
+        self._tried = threading.Event()
         self.last_success = 0.0
         """Unix time of the last step that worked; 0 before the first."""
         self._succeeded = 0.0
@@ -71,14 +75,29 @@ class Follower(ABC):
         since = f"for {age:.0f} s" if self.last_success else "yet"
         raise SourceError(f"{what} could not be read {since}: {self.error or 'the first read is not over'}")
 
+    def wait_first(self) -> None:
+        """Wait a moment for the first step, whatever comes of it; afterwards this is nothing."""
+        if self._thread is not None:
+            self._tried.wait(FIRST_SECONDS)
+
     def require_sound(self, max_age: float, what: str) -> None:
-        """The same, and raise SourceError as soon as the last step failed: what is kept may be wrong by now."""
+        """The same, and raise SourceError as soon as the last step failed: what is kept may be wrong by now.
+
+        Just after the start it waits for the first step.
+        """
+        self.wait_first()
         if self.error:
             raise SourceError(self.error)
         self.require_fresh(max_age, what)
 
     def attempt(self) -> float:
         """One step and what it means for ``error`` and freshness; returns the seconds to wait."""
+        try:
+            return self._attempt()
+        finally:
+            self._tried.set()
+
+    def _attempt(self) -> float:
         try:
             pause = self.step()
         except (SourceError, RedisError, OSError) as problem:

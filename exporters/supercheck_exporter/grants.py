@@ -25,7 +25,9 @@ GRANTS: Mapping[str, tuple[str, ...]] = {
     "monitor_aggregates": ("period_type", "period_start"),
     "locations": ("code", "is_enabled"),
     "audit_logs": ("created_at",),
-    "alert_history": ("sent_at",),
+    "alert_history": ("sent_at", "status", "provider"),
+    "notification_providers": ("id", "type"),
+    "project_variables": ("type", "is_secret", "created_at", "updated_at"),
 }  # fmt: skip
 """Table -> columns, in the schema public."""
 

@@ -111,8 +111,8 @@ def statements(site: PostgresServer, redis_server: RedisServer) -> list[str]:
 
         def all_was_asked() -> bool:
             done = all(run.success for run in runner.scrape())
-            moved = [text for text in seen if "interval '10 seconds'" in text and "infinity" not in text]
-            return done and len(moved) >= 2 and len(own.retention.counts()) == len(retention.statements(False))
+            moved = [text for text in seen if "greatest(" in text and "infinity" not in text]
+            return done and len(moved) >= 3 and len(own.retention.counts()) == len(retention.statements(False))
 
         wait_for(all_was_asked, 120, "every statement was sent")
     finally:

@@ -27,6 +27,14 @@ CLIENTS, SERVERS, EACH = 1000, 80, 3
 POOL = {"database": DATABASE, "pool_user": OWNER}
 
 
+@pytest.fixture(scope="module", params=["1.18", "1.24"])
+def pgbouncer(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[PgBouncerServer]:
+    """Each real PgBouncer in turn: columns come and go between them."""
+    with PgBouncerServer(postgres, version=request.param) as server:
+        assert server.console("SHOW VERSION")[0]["version"].startswith(f"PgBouncer {request.param}.")
+        yield server
+
+
 @pytest.fixture(scope="module")
 def exporter(postgres: PostgresServer, pgbouncer: PgBouncerServer) -> Iterator[Exporter]:
     """An exporter on both."""

@@ -1,4 +1,4 @@
-"""PostgreSQL 15 of Debian and its PgBouncer 1.18, on free ports; the programs refuse root, so they run as postgres."""
+"""PostgreSQL 15, PgBouncer 1.18 of Debian, or newer ones, on free ports; they refuse root, so they run as postgres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from compose.demo.database import TABLES, give_away, grant_exporter, initialize, pooler_files, unprivileged
-from compose.demo.programs import find, find_postgres
+from compose.demo.programs import BUILT_TOOLS, find, find_postgres
 from servers.process import Server, free_port, missing
 from servers.redis import LOOPBACK
 
@@ -156,15 +156,22 @@ class PostgresServer(Server):
 class PgBouncerServer(Server):
     """PgBouncer in front of a server, with the configuration of compose/pgbouncer but for addresses and users.
 
-    `settings` replace lines of its [pgbouncer] section.
+    `settings` replace lines of its [pgbouncer] section; `version` is 1.18 (Debian's) or 1.24 (built by `make tools`).
     """
 
     name = "pgbouncer"
     STATS_USER, STATS_PASSWORD = "stats", "stats-secret-word"
 
-    def __init__(self, server: PostgresServer, settings: Mapping[str, str | int] | None = None) -> None:
-        self.program = find("pgbouncer") or missing("the program pgbouncer")
+    def __init__(
+        self, server: PostgresServer, settings: Mapping[str, str | int] | None = None, *, version: str = "1.18"
+    ) -> None:
+        built = BUILT_TOOLS / "pgbouncer-1.24"  # not found by its plain name: the demo runs Debian's
+        found = (built if built.is_file() else None) if version == "1.24" else find("pgbouncer")
+        if found is None:
+            missing(f"the program pgbouncer {version}")
         super().__init__()
+        # where the user postgres may run it
+        self.program = Path(shutil.copy(found, self.directory)) if version == "1.24" else found
         self.server = server
         self.port = free_port()
         self.settings = dict(settings or {})

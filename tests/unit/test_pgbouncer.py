@@ -1,8 +1,8 @@
 """What the console's answers mean, in the columns of PgBouncer 1.18 and of 1.24.
 
-The columns of 1.18 are those that its real console gave; those of 1.24 are as its manual lists them (doc/usage.md of
-pgbouncer 1.24: reserve_pool became reserve_pool_size, and load_balance_hosts, server_lifetime, the client limits of
-databases, and the counters of prepared statements came in).
+The columns are those that the real consoles of 1.18.0 and 1.24.1 gave: in between reserve_pool became
+reserve_pool_size, and load_balance_hosts, server_lifetime, the client limits of databases, and the counters of prepared
+statements came in.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NEW = (
     pools(load_balance_hosts=None),
     stats(
         total_server_assignment_count=9, total_client_parse_count=1, total_server_parse_count=1, total_bind_count=1,
-        avg_server_assignment_count=1,
+        avg_server_assignment_count=1, avg_client_parse_count=0, avg_server_parse_count=0, avg_bind_count=0,
     ),
     databases(
         reserve_pool_size=0, server_lifetime=3600, load_balance_hosts=None, max_client_connections=0,

@@ -19,9 +19,6 @@ from supercheck_exporter.watermark import Watermark
 
 FINAL = ("passed", "failed", "error", "blocked")
 MAX_AGE_SECONDS = 120.0
-FIRST_LOOK_SECONDS = 3.0
-"""Redis is known a moment after the start."""
-
 MAX_GAP_SECONDS = 6 * 3600
 """After a longer outage only the last hours are counted: an answer must come in time."""
 
@@ -93,8 +90,7 @@ class RunReader(Follower):
 
     def step(self) -> float:
         """Read the rows once; what is parked nowhere can be told only where Redis is known."""
-        self._uses.first_success.wait(FIRST_LOOK_SECONDS)
-        self._uses.require_fresh(MAX_USE_AGE_SECONDS, "The capacity counters")
+        self._uses.require_sound(MAX_USE_AGE_SECONDS, "The capacity counters")
         began = time.monotonic()
         with self._source.session() as session:
             (row,) = session.rows(statement(self._watermark))

@@ -121,6 +121,7 @@ class OrganizationCapacityCollector(Collector):
 
         Where only the database fails, what Redis tells is still so and goes out with the failure.
         """
+        self._uses.wait_first()
         self._uses.require_fresh(MAX_USE_AGE_SECONDS, "The capacity counters")
         standing = self._standings.latest
         if standing is None:

@@ -1,8 +1,8 @@
 """How the pooler is doing: clients that wait, server connections in use, what passes through.
 
 Source: PgBouncer's admin console (SHOW POOLS, STATS, DATABASES, CONFIG), read by column name, as columns
-come and go between 1.18 and 1.24. Times of the console are microseconds; a wait shorter than a second stands in
-``maxwait_us`` alone.
+come and go between 1.18 and 1.24 (both tested). Times of the console are microseconds; a wait shorter than a second
+stands in ``maxwait_us`` alone.
 
     supercheck_pgbouncer_client_connections{database="supercheck",pool_user="app",state="waiting"} 3.0
     supercheck_pgbouncer_oldest_wait_seconds{database="supercheck",pool_user="app"} 1.25
