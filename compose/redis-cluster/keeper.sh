@@ -61,12 +61,18 @@ look() {
         [ "$(fact "$one" state)" = ok ] || { say "waiting until $(host "$one") calls the cluster ok" && return 1; }
     done
     [ -z "$missing" ] || { say "the cluster works without$missing" && return 1; }
+    # one that failed for good, its volume lost, stays in the list and is nobody
+    for one in $reachable; do
+        ! on "$one" CLUSTER NODES | awk '$8 == "disconnected" && $3 !~ /fail/ { found = 1 } END { exit !found }' \
+            || { say "waiting until $(host "$one") has found all others" && return 1; }
+    done
     replicas=$(on "$first" CLUSTER NODES | awk '$3 ~ /slave/ && $3 !~ /fail/ && $8 == "connected"' | wc -l)
     [ "$replicas" -ge $((total - masters)) ] || { say "waiting for replicas" && return 1; }
     say "the cluster is whole"
 }
 
-# The first node that answers shakes hands with those it has no connection to: new ones, and ones whose address changed.
+# The first node that answers shakes hands with those it has no connection to: new ones, and ones whose address changed. So does
+# each node that lost another: two that got each other's addresses take one another for strangers, and nobody tells them.
 meet() {
     epoch=0
     for one in $nodes; do
@@ -75,13 +81,18 @@ meet() {
     done
     first=${reachable# }
     first=${first%% *}
-    for one in $reachable; do
-        ip=$(address "$one")
-        if [ "$one" != "$first" ] && ! on "$first" CLUSTER NODES |
-            awk -v at="$ip:$(port "$one")@" 'index($2, at) == 1 && $8 == "connected" { found = 1 } END { exit !found }'; then
-            # shellcheck disable=SC2046  # no word where there is no bus port of its own
-            on "$first" CLUSTER MEET "$ip" "$(port "$one")" $(bus "$one") >/dev/null
-        fi
+    for from in $reachable; do
+        view=$(on "$from" CLUSTER NODES)
+        case $from:$view in "$first":* | *noaddr*) ;; *) continue ;; esac
+        for one in $reachable; do
+            ip=$(address "$one")
+            # what a node says of its own address may be old
+            if [ "$one" != "$from" ] && ! echo "$view" | awk -v at="$ip:$(port "$one")@" \
+                'index($2, at) == 1 && $3 !~ /myself/ && $8 == "connected" { found = 1 } END { exit !found }'; then
+                # shellcheck disable=SC2046  # no word where there is no bus port of its own
+                on "$from" CLUSTER MEET "$ip" "$(port "$one")" $(bus "$one") >/dev/null
+            fi
+        done
     done
 }
 

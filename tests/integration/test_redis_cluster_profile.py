@@ -104,7 +104,7 @@ class Site:
         return redis.RedisCluster(host="localhost", port=self.nodes[0].port, password=PASSWORD, decode_responses=True)
 
     def check_whole(self) -> None:
-        """Every node calls the cluster ok, and each of three masters has a replica."""
+        """Every node calls the cluster ok and has found all others, and each of three masters has a replica."""
         view = self.nodes[0].run("CLUSTER NODES")
         alive = [row for row in view.values() if "fail" not in row["flags"]]
         masters = [row["node_id"] for row in alive if "master" in row["flags"]]
@@ -114,6 +114,9 @@ class Site:
         for node in self.nodes:
             info = node.run("CLUSTER INFO")
             assert (info["cluster_state"], info["cluster_slots_assigned"]) == ("ok", "16384")
+            others = [row for row in node.run("CLUSTER NODES").values() if "myself" not in row["flags"]]
+            assert len(others) == len(self.nodes) - 1
+            assert all(row["connected"] and "noaddr" not in row["flags"] for row in others), others
 
 
 @pytest.fixture
@@ -127,6 +130,22 @@ def site(tmp_path: Path) -> Iterator[Site]:
         made.stop()
 
 
+def stay(nodes: list[Node]) -> None:
+    """As `docker compose restart` leaves them."""
+
+
+def move(nodes: list[Node]) -> None:
+    """All get other addresses."""
+    for node in nodes:
+        node.move()
+
+
+def swap(nodes: list[Node]) -> None:
+    """Two masters get each other's address, and take one another for strangers."""
+    one, two = nodes[1:3]
+    (one.port, one.bus), (two.port, two.bus) = (two.port, two.bus), (one.port, one.bus)
+
+
 def test_it_forms_and_survives_restarts_and_new_addresses(site: Site) -> None:
     assert site.keep().endswith("the cluster is whole\n")
     site.check_whole()
@@ -136,11 +155,10 @@ def test_it_forms_and_survives_restarts_and_new_addresses(site: Site) -> None:
     assert site.nodes[0].run("CONFIG GET", "maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     ids = {node.run("CLUSTER MYID") for node in site.nodes}
 
-    for moves in (False, True):
+    for change in (stay, move, swap):
         for node in site.nodes:
             node.terminate()
-            if moves:
-                node.move()
+        change(site.nodes)
         (site.folder / "whole").unlink()
         site.start()
         site.keep()
