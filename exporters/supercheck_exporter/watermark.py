@@ -32,9 +32,10 @@ class Watermark:
     def window(self) -> str:
         """SQL of one row: ``now``, and ``since`` and ``until`` between which rows are to be counted."""
         since = "infinity" if self._until is None else self._until.isoformat()
+        gap = f"{self._gap:.0f} * interval '1 second'"
         return (
-            f"(SELECT now, until, greatest('{since}'::timestamp, until - {self._gap:.0f} * interval '1 second') AS since "  # noqa: S608
-            f"FROM (SELECT now() AT TIME ZONE 'utc' AS now, "
+            f"(SELECT now, until, greatest('{since}'::timestamp, until - {gap}) AS since FROM ("  # noqa: S608
+            f"SELECT now() AT TIME ZONE 'utc' AS now, "
             f"(now() AT TIME ZONE 'utc') - {BEHIND_SECONDS} * interval '1 second' AS until) m)"
         )
 
