@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from servers.postgres import OWNER, OWNER_PASSWORD, PgBouncerServer, PostgresServer
+from supercheck_exporter import watermark
 from supercheck_exporter.collectors import TABLE
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Collector
 from supercheck_exporter.site import Site
 from supercheck_exporter.sources.postgres import PostgresSource, Session
 
+ROWS = ("notifications", "stored_secrets")
+"""Collectors of Supercheck's own rows."""
+
 PATH = Path(__file__).parent / "answers_database.json"
-FED_BY_DATABASE = ("pgbouncer", "postgres", "postgres_statements")
+FED_BY_DATABASE = ("pgbouncer", "postgres", "postgres_statements", *ROWS)
 CONFIG = "max_client_conn"
 """The one line of SHOW CONFIG that is read; the others tell of the machine."""
 SECONDS_BETWEEN = 15.0
@@ -102,6 +107,8 @@ def recorded() -> dict[str, list[Rows]]:
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return int(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(type(value).__name__)
 
 
@@ -124,6 +131,7 @@ def main() -> None:
         server.run("SELECT pg_stat_force_next_flush()")
         list(collector("pgbouncer", sources["pgbouncer"]).collect())
         list(collector("postgres", sources["postgres"]).collect())
+        record_rows(server, sources)
         versions = {
             "postgres": str(server.run("SHOW server_version")[0]["server_version"]),
             "pgbouncer": str(pooler.console("SHOW VERSION")[0]["version"]),
@@ -132,6 +140,30 @@ def main() -> None:
             answers[name] = [[_clean(row) for row in rows if row.get("key", CONFIG) == CONFIG] for rows in source.kept]
     facts = {"versions": versions, "answers": answers}
     PATH.write_text(json.dumps(facts, indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
+def record_rows(server: PostgresServer, sources: Mapping[str, Recorder]) -> None:
+    """Alerts of three channels, one of them deleted since, and variables of each type."""
+    watermark.BEHIND_SECONDS = 0  # what is written now counts at once
+    notifications = collector("notifications", sources["notifications"])
+    list(notifications.collect())
+    sources["notifications"].kept.clear()
+    server.run("INSERT INTO notification_providers (type) VALUES ('slack'), ('email')")
+    for status, number in (("sent", 7), ("failed", 2)):
+        server.run(
+            "INSERT INTO alert_history (provider, status, sent_at) SELECT id::text, "
+            f"'{status}', now() AT TIME ZONE 'utc' FROM notification_providers, generate_series(1, {number})"
+        )
+    server.run(
+        "INSERT INTO alert_history (provider, status, sent_at) VALUES ('gone', 'sent', now() AT TIME ZONE 'utc')"
+    )
+    list(notifications.collect())
+    server.run(
+        "INSERT INTO project_variables (type, is_secret, updated_at) SELECT type, secret, "
+        "(now() AT TIME ZONE 'utc') - days * interval '1 day' FROM (VALUES ('secret', true, 90), ('secret', true, 3), "
+        "('file', true, 30), ('variable', true, 400), ('variable', false, 800)) v (type, secret, days)"
+    )
+    list(collector("stored_secrets", sources["stored_secrets"]).collect())
 
 
 def _clean(row: dict[str, Any]) -> dict[str, Any]:

@@ -47,4 +47,4 @@ def test_the_answers_are_of_real_servers_and_hold_no_address() -> None:
     assert versions["postgres"].startswith("15.")
     assert versions["pgbouncer"].startswith("PgBouncer 1.18")
     assert "127.0.0.1" not in text
-    assert "secret" not in text
+    assert "secret-word" not in text, "a password of the servers"
