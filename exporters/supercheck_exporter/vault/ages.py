@@ -63,9 +63,12 @@ class SecretAges(Follower):
         self._ages: dict[str, Ages] = {}
 
     def step(self) -> float:
-        """Walk each mount once; the failure of one does not cost the others."""
+        """Walk each mount once; the failure of one does not cost the others, nor makes them be walked more often."""
         problems = []
         for mount, paths in self._mounts.items():
+            known = self._ages.get(mount)
+            if known and time.monotonic() - known.read_monotonic < READ_SECONDS - self.retry_seconds:
+                continue
             try:
                 changed = sorted(self._walk(mount, paths))
             except SourceError as error:
