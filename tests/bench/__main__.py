@@ -27,6 +27,7 @@ from supercheck_exporter.http import App
 from supercheck_exporter.site import Site
 
 from bench import instrumentation
+from bench import storage as bench_storage
 from bench.database import LARGE, SMALL, WatchedSite
 from bench.fill import usec, waiting_jobs
 
@@ -224,13 +225,25 @@ def traces() -> None:
     report("with over without", instrumentation.overhead(), "x", 1.05)
 
 
+def storage() -> None:
+    """Listing a million objects in constant memory."""
+    print("a bucket of 1 M objects beside seven empty ones, the real process")
+    listed = bench_storage.listing(1_000_000)
+    report("resident memory grows by", listed.grown, "MiB", 30)
+    report("the empty buckets are known after", listed.small, "s")
+    report("the whole listing", listed.whole, "s")
+    report("the exporter's processor time for it", listed.processor, "s")
+    report("requests for each page of 1,000", listed.requests, "x", 1.5)
+    report("requests at once", listed.at_once, "")
+
+
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["waiting", "many_queues", "memory", "follower", "database", "traces"]
+    chosen = sys.argv[1:] or ["waiting", "many_queues", "memory", "follower", "database", "traces", "storage"]
     for name in chosen:
         globals()[name]()
     if broken:

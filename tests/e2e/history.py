@@ -35,7 +35,7 @@ RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
 COLLECTORS = (
     *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
     *("organization_capacity", "monitors"),
-    *("notifications", "stored_secrets", "execution", "vault", "backups"),
+    *("notifications", "stored_secrets", "execution", "vault", "backups", "s3", "s3_lifecycle"),
 )
 
 EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
