@@ -10,7 +10,18 @@ SEVERITY_COLORS = states({"critical": ("critical", RED), "warning": ("warning", 
 YES_NO_WARNING = states({"0": ("no", PLAIN), "1": ("yes", ORANGE)})
 
 
-SUBJECTS = ("location", "organization", "database", "dependency", "table", "kind", "entity", "collector", "node")
+SUBJECTS = (
+    "location",
+    "organization",
+    "bucket",
+    "database",
+    "dependency",
+    "table",
+    "kind",
+    "entity",
+    "collector",
+    "node",
+)
 """Labels that say what an alert is about, where that is no queue; an alert has one or two of them."""
 
 

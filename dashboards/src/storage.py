@@ -57,7 +57,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             runbooks=["S3OperationSlow"],
         ),
         one(
-            "Buckets that can't be read",
+            "Unreadable buckets",
             Doc(
                 "Buckets that are missing, forbidden or fail.",
                 "0.",

@@ -11,6 +11,7 @@ from .tables import Label, Value, rows
 _UNSET = "S3_ENDPOINT is not set, or the exporter does not answer"
 _UNLISTED = "no bucket was listed yet, or the figures are too old"
 _AGE_COLORS = {"0_7d": OUT, "7_30d": IN, "30_90d": SLOW, "over_90d": "#9fa7b3"}
+_OPERATION_COLORS = {"head_bucket": "#9fa7b3", "list": IN, "put": SLOW, "get": OUT, "delete": "light-blue"}
 _STATES = ("missing", "forbidden", "failing")
 
 _NOT_COUNTED = """\
@@ -45,6 +46,7 @@ def server_section(limits: Thresholds) -> Section:
         ],
         unit="s",
         levels=limits.above(warning="s3_operation_slow_seconds"),
+        colors=_OPERATION_COLORS,
         no_data=_UNSET,
         runbooks=["S3OperationSlow"],
     )
@@ -63,27 +65,24 @@ def server_section(limits: Thresholds) -> Section:
         ],
         unit="percentunit",
         levels=limits.above(warning="s3_operation_failure_ratio"),
+        colors=_OPERATION_COLORS,
         soft_max=0.2,
         no_data=_UNSET,
         runbooks=["S3OperationsFailing", "S3Unreachable"],
     )
-    asked = lines(
-        "Operations a minute",
+    written = lines(
+        "Time since the last write",
         Doc(
-            "How often the probe asks: what the two graphs beside stand on.",
-            "one of each kind every half minute.",
-            "none: the exporter is down or its probe is stuck.",
+            "By bucket, since its newest object was written; a listing is up to an interval old.",
+            "minutes where tests run all day; weeks for logos and documents.",
+            "a bucket of reports that gets none while tests run: their uploads fail.",
         ),
-        [
-            Line(
-                "60 * max by (operation) (rate(supercheck_s3_operation_seconds_count[$__rate_interval]))",
-                "{{operation}}",
-            )
-        ],
-        unit="short",
-        no_data=_UNSET,
+        [Line(f"time() - {_each('supercheck_bucket_newest_object_timestamp_seconds', 'bucket')}", "{{bucket}}")],
+        unit="s",
+        no_data=_UNLISTED,
+        runbooks=["S3OperationsFailing"],
     )
-    return Section("Does the object store answer?", [shelf(8, times, failures, asked)])
+    return Section("Does the object store answer?", [shelf(8, times, failures, written)])
 
 
 def cost_section(limits: Thresholds) -> Section:
@@ -168,7 +167,7 @@ def buckets_section(limits: Thresholds) -> Section:
         runbooks=["StorageMisplaced"],
     )
     return Section(
-        "What lies there?", [shelf(8, sizes, ages, classes), shelf(9, _contents(limits)), shelf(9, _listings(limits))]
+        "What lies there?", [shelf(8, sizes, ages, classes), shelf(10, _contents(limits)), shelf(10, _listings(limits))]
     )
 
 

@@ -90,9 +90,7 @@ def test_a_missing_bucket_costs_no_other(server: VersityServer) -> None:
         server.client().create_bucket(Bucket="gone-away")
         exporter.wait_value(0, "supercheck_bucket_objects", SECONDS, bucket="gone-away")
         server.client().delete_bucket(Bucket="gone-away")
-        # what was known of it is not shown for ever
         wait_state(exporter, "gone-away", "missing")
-        exporter.wait_value(None, "supercheck_bucket_objects", SECONDS, bucket="gone-away")
 
 
 def test_a_skipped_bucket_is_not_asked_for(server: VersityServer, relay: S3Relay) -> None:
@@ -102,6 +100,24 @@ def test_a_skipped_bucket_is_not_asked_for(server: VersityServer, relay: S3Relay
         samples = wait_state(exporter, BUCKETS[-1], "readable")
     assert set(samples.values(STATE, "bucket", state="readable")) == set(BUCKETS) - {TEST, MONITOR}
     assert not [path for path in relay.requests if TEST in path or MONITOR in path]
+
+
+@pytest.mark.promise("read only")
+def test_nothing_is_written_and_no_object_is_read(relay: S3Relay, exporter: Exporter) -> None:
+    """Listings, questions about buckets, and their rules: no path names an object."""
+    exporter.wait_value(2500, "supercheck_bucket_objects", SECONDS, bucket=TEST)
+    wait_for(lambda: {"GET", "HEAD"} <= relay.methods, SECONDS, "the probe has asked")
+    wait_for(lambda: any("lifecycle" in path for path in relay.requests), SECONDS, "the rules were asked for")
+    assert relay.methods == {"GET", "HEAD"}
+    assert {path.partition("?")[0].strip("/") for path in relay.requests} <= set(BUCKETS)
+
+
+def test_no_key_of_an_object_is_on_a_page_or_in_the_log(relay: S3Relay, exporter: Exporter) -> None:
+    relay.fault = lambda path: "500" if "continuation-token" in path else ""
+    wait_state(exporter, TEST, "failing")
+    for text in (exporter.scrape().text, exporter.page("/"), exporter.log()):
+        assert "run/" not in text
+        assert "secret-word" not in text
 
 
 def test_a_forbidden_bucket_costs_no_other(server: VersityServer) -> None:

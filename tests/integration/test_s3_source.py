@@ -132,6 +132,13 @@ def test_check_names_each_bucket_that_is_not_there(server: VersityServer) -> Non
     assert done.stdout.count("has no bucket") == 2
 
 
+def test_check_says_what_is_bearable(server: VersityServer) -> None:
+    done = run_cli("check", settings=server.exporter_env() | {"S3_CANARY_BUCKET_NAME": BUCKET})
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("has no GetBucketLifecycleConfiguration") == 1
+    assert "S3_CANARY_BUCKET_NAME is a bucket of Supercheck" in done.stdout
+
+
 def test_check_says_once_that_the_server_is_gone() -> None:
     env = {"S3_ENDPOINT": f"http://{LOOPBACK}:{free_port()}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     done = run_cli("check", settings=env)

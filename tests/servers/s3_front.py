@@ -76,11 +76,13 @@ class S3Relay(_Front):
     def __init__(self, target_port: int) -> None:
         self.fault: Callable[[str], Fault] = lambda _: ""
         self.requests: list[str] = []
+        self.methods: set[str] = set()
         relay = self
 
         class Handler(_Quiet):
             def do_GET(self) -> None:
                 relay.requests.append(self.path)
+                relay.methods.add(self.command)
                 _relay(self, target_port, relay.fault(self.path))
 
             do_HEAD = do_PUT = do_DELETE = do_POST = do_GET  # noqa: N815
