@@ -1,7 +1,7 @@
 """Backups, the details: each database, the times, the sizes, and what is kept."""
 
 from . import promql
-from .colors import LIMIT, SLOW
+from .colors import IN, LIMIT, OUT, SLOW
 from .layout import Section, shelf
 from .levels import ANY_IS_CRITICAL, ANY_IS_WARNING, GREEN, RED, Thresholds, states
 from .panels import Doc, Line, lines
@@ -10,6 +10,8 @@ from .tables import Label, Value, rows
 
 _BY = "database, type"
 _LEGEND = "{{database}} {{type}}"
+# the usual names; other databases take the palette's
+_COLORS = {"supercheck": IN, "supercheck full": IN, "supercheck incremental": OUT}
 
 
 def _each(metric: str, kind: str = "") -> str:
@@ -107,6 +109,7 @@ def _full(limits: Thresholds) -> models.Panel:
         ),
         [Line(_age("last_success", "full"), "{{database}}")],
         unit="s",
+        colors=_COLORS,
         no_data="no full backup",
         levels=limits.above(critical="backup_full_seconds"),
         runbooks=["BackupMissing"],
@@ -123,6 +126,7 @@ def _incremental(limits: Thresholds) -> models.Panel:
         ),
         [Line(_age("last_success", "incremental"), "{{database}}")],
         unit="s",
+        colors=_COLORS,
         no_data="no incremental backup",
         levels=limits.above(warning="backup_incremental_seconds"),
         runbooks=["BackupMissing"],
@@ -142,6 +146,7 @@ def _size() -> models.Panel:
             Line(_each("median_size_bytes", "full"), "{{database}}, usual", LIMIT, dashed=True),
         ],
         unit="bytes",
+        colors=_COLORS,
         no_data="no full backup",
         runbooks=["BackupShrunk"],
     )
@@ -157,6 +162,7 @@ def _increment_size() -> models.Panel:
         ),
         [Line(_each("last_size_bytes", "incremental"), "{{database}}")],
         unit="bytes",
+        colors=_COLORS,
         no_data="no incremental backup",
     )
 
@@ -171,6 +177,7 @@ def _shrunk(limits: Thresholds) -> models.Panel:
         ),
         [Line(f"{_each('last_size_bytes', 'full')} / {_each('median_size_bytes', 'full')}", "{{database}}")],
         unit="percentunit",
+        colors=_COLORS,
         no_data="fewer than four full backups",
         soft_max=1.2,
         levels=limits.below(warning="backup_shrunk_ratio"),
@@ -188,6 +195,7 @@ def _failures() -> models.Panel:
         ),
         [Line(_each("verification_failures"), _LEGEND)],
         unit="short",
+        colors=_COLORS,
         decimals=0,
         no_data="the store has no tags, or there is no backup",
         runbooks=["BackupUnverified"],
@@ -204,6 +212,7 @@ def _verified() -> models.Panel:
         ),
         [Line(_age("last_verified"), _LEGEND)],
         unit="s",
+        colors=_COLORS,
         no_data="none is verified",
         runbooks=["BackupUnverified"],
     )
@@ -220,6 +229,7 @@ def _tested(limits: Thresholds) -> models.Panel:
         ),
         [Line(f"time() - {at}", "{{database}}", SLOW)],
         unit="s",
+        colors=_COLORS,
         no_data="never tested",
         levels=limits.above(warning="backup_restore_test_seconds"),
         runbooks=["BackupRestoreUntested", "BackupRestoreFailed"],
@@ -236,6 +246,7 @@ def _retained() -> models.Panel:
         ),
         [Line(_each("retained"), _LEGEND)],
         unit="short",
+        colors=_COLORS,
         decimals=0,
         runbooks=["BackupMissing", "BackupNeverSucceeded"],
     )
@@ -251,6 +262,7 @@ def _oldest() -> models.Panel:
         ),
         [Line(_age("oldest"), _LEGEND)],
         unit="s",
+        colors=_COLORS,
         no_data="no backup",
         runbooks=["BackupPastRetention"],
     )
@@ -266,6 +278,7 @@ def _past() -> models.Panel:
         ),
         [Line(_each("past_retention"), _LEGEND, "")],
         unit="short",
+        colors=_COLORS,
         decimals=0,
         levels=ANY_IS_WARNING,
         runbooks=["BackupPastRetention"],

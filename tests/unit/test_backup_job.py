@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from supercheck_backup import names
-from supercheck_backup.errors import BackupError
+from supercheck_backup.errors import BackupError, in_words
 from supercheck_backup.names import FULL, INCREMENTAL, Backup
 from supercheck_backup.pipes import Pipe, explain, run
 from supercheck_backup.restore_test import differences
@@ -202,6 +203,14 @@ def test_the_program_that_broke_the_pipe_is_blamed() -> None:
     pipe = Pipe("copy", ["yes"], ["sh", "-c", "echo 'tar: x: No space left on device' >&2; exit 2"])
     with pytest.raises(BackupError, match="copy: the disk is full"):
         pipe.drain()
+
+
+def test_what_a_disk_refuses_is_said_in_words() -> None:
+    assert in_words(OSError(errno.ENOSPC, "x", "/f")) == "the disk is full: make room, or mount a larger volume (/f)"
+    assert "may not write there (/f): give the folder to that user" in in_words(
+        PermissionError(errno.EACCES, "x", "/f")
+    )
+    assert in_words(OSError(errno.EIO, "Input/output error")) == "Input/output error"
 
 
 def test_a_program_that_says_nothing_is_named() -> None:

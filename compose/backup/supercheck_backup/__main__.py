@@ -13,11 +13,11 @@ from pathlib import Path
 
 from supercheck_backup.bucket import Bucket
 from supercheck_backup.database import connect, make_slot
-from supercheck_backup.errors import BackupError
+from supercheck_backup.errors import BackupError, in_words
 from supercheck_backup.restore import restore
 from supercheck_backup.restore_test import run_test
 from supercheck_backup.retention import prune
-from supercheck_backup.schedule import Loop, is_healthy, perform
+from supercheck_backup.schedule import Loop, alone, is_healthy, perform
 from supercheck_backup.settings import Settings, load
 from supercheck_backup.take import recover_key, take_full, take_incremental
 
@@ -49,8 +49,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+ALONE = {"due", "full", "incremental", "prune", "restore-test"}
+"""Commands that the schedule does as well: never two at once on one work folder."""
+
+
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do one command."""
+    if arguments.command in ALONE:
+        with alone(settings):
+            return _run(arguments, settings)
+    return _run(arguments, settings)
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.command == "healthy":
         problem = is_healthy(settings, datetime.now(UTC))
         print(problem or "healthy")
@@ -99,7 +110,9 @@ def main() -> int:
         return run(arguments, settings)
     except BackupError as error:
         print(error, file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(in_words(error), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from supercheck_backup import names
 from supercheck_backup.bucket import UNPACKED, Bucket
-from supercheck_backup.errors import BackupError
+from supercheck_backup.errors import BackupError, in_words
 from supercheck_backup.names import FULL, INCREMENTAL, Backup
 from supercheck_backup.programs import give_to_server, major
 from supercheck_backup.scratch import recover
@@ -56,10 +56,21 @@ def restore(settings: Settings, bucket: Bucket, target: Path, until: datetime | 
     """
     target = target.absolute()
     _check_target(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.restoring-", dir=target.parent))
+    except OSError as error:
+        raise BackupError(f"restoring into {target}: {in_words(error)}") from error
+    try:
+        return _restore(settings, bucket, target, fresh, until)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _restore(settings: Settings, bucket: Bucket, target: Path, fresh: Path, until: datetime | None) -> datetime:
     chosen = plan(settings, bucket, until)
     log.info("restoring %s and %d incremental backups", chosen.full.key, len(chosen.increments))
     _check_room(bucket, chosen, target.parent)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.restoring-", dir=target.parent))
     try:
         build(settings, bucket, chosen, fresh, until)
         old = target.with_name(f"{target.name}.before-{names.stamp(datetime.now(UTC))}")
@@ -74,9 +85,7 @@ def restore(settings: Settings, bucket: Bucket, target: Path, until: datetime | 
         if old.exists():
             log.info("what was there is now %s: delete it when the site is well", old)
     except OSError as error:
-        raise BackupError(f"restoring into {target}: {error.strerror} ({error.filename})") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        raise BackupError(f"restoring into {target}: {in_words(error)}") from error
     log.info("%s is restored: start PostgreSQL", target)
     return chosen.full.at
 
@@ -104,8 +113,6 @@ def build(settings: Settings, bucket: Bucket, chosen: Plan, folder: Path, until:
 
 
 def _check_target(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise BackupError(f"{target.parent} is no folder: mount the volume that holds the data directory.")
     if target.is_mount():
         raise BackupError(f"{target} is a mount point, which can't be swapped: mount the folder above it.")
     if (target / "postmaster.pid").exists():

@@ -6,16 +6,18 @@ into an outage, and tries nothing again.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from supercheck_backup.bucket import CHAIN, Bucket
-from supercheck_backup.errors import BackupError, ChainBrokenError
+from supercheck_backup.errors import BackupError, ChainBrokenError, in_words
 from supercheck_backup.names import FULL, INCREMENTAL
 from supercheck_backup.restore_test import run_test
 from supercheck_backup.retention import prune
@@ -105,6 +107,18 @@ def perform(settings: Settings, bucket: Bucket) -> None:
         take_full(settings, bucket)
 
 
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Refuse to work where another process does so on the same folder; the kernel forgets who has died."""
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with (settings.work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError("another backup runs here (perhaps the schedule): wait for its end.") from None
+        yield
+
+
 class Loop:
     """Performs what is due, again and again, until it is told to stop."""
 
@@ -121,11 +135,13 @@ class Loop:
         """Once; returns the seconds to wait."""
         self._note(busy=True)
         try:
-            work(self._settings, self._bucket)
-        except BackupError as error:
+            with alone(self._settings):
+                work(self._settings, self._bucket)
+        except (BackupError, OSError) as error:
             pause = 60 * RETRY_MINUTES[min(self._failures, len(RETRY_MINUTES) - 1)]
             self._failures += 1
-            log.error("%s; tried again in %d minutes", error, pause // 60)
+            text = in_words(error) if isinstance(error, OSError) else error
+            log.error("%s; tried again in %d minutes", text, pause // 60)
         else:
             self._failures, pause = 0, 60
         self._note(busy=False, pause=pause)
