@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from servers.backup import BUCKET, KEY, PASSWORD, BackupJob
 from servers.postgres import PostgresServer
+from servers.process import wait_for
 from servers.s3 import SECRET_KEY, VersityServer
 from supercheck_backup import names, take
 from supercheck_backup.bucket import UNPACKED
@@ -131,7 +132,8 @@ def test_backup_wipe_restore_same_rows(store: VersityServer) -> None:
         add_organizations(server, 300)
         take.take_incremental(settings, bucket)
         moment = server.run("SELECT to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS') AS at")[0]["at"]
-        server.run("SELECT pg_sleep(1.1)")  # a restore to a second must not be of the same second
+        later = f"SELECT now() AT TIME ZONE 'utc' > timestamp '{moment}' + interval '1 second' AS later"
+        wait_for(lambda: server.run(later)[0]["later"], 30, "what comes now is of another second")
         add_organizations(server, 40)
         take.take_incremental(settings, bucket)
         rows = organizations(server)
