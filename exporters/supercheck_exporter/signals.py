@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,12 +18,12 @@ class Limit:
 
     ratio: the metric over ``other``. seconds: the metric itself. budget: more seconds than ``other``.
     nonzero: any value but 0, and ``other``, where it is named, is not 0 either. unserved: not 0, while
-    ``other`` is; critical.
+    ``other`` is; critical. age: seconds since the metric's Unix time.
     """
 
     alert: str
     metric: str
-    kind: Literal["ratio", "seconds", "budget", "nonzero", "unserved"]
+    kind: Literal["ratio", "seconds", "budget", "nonzero", "unserved", "age"]
     warning: str = ""
     critical: str = ""
     other: str = ""
@@ -81,6 +82,12 @@ LIMITS = (
         "seconds",
         "postgres_long_transaction_seconds",
     ),
+    Limit(
+        "IncompleteUploads",
+        "supercheck_bucket_oldest_incomplete_upload_timestamp_seconds",
+        "age",
+        "incomplete_upload_seconds",
+    ),
 )
 
 
@@ -130,6 +137,8 @@ def _compare(
             if not other:
                 return None
             value /= other
+        case "age":
+            value = time.time() - value
     levels: tuple[tuple[Severity, str], ...] = (("critical", limit.critical), ("warning", limit.warning))
     for severity, name in levels:
         if name and (value < thresholds[name] if limit.below else value > thresholds[name]):

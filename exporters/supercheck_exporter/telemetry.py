@@ -112,8 +112,8 @@ def start_logging(level: str) -> None:
     handler.addFilter(Repeats())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     threading.excepthook = _log_end_of_thread
-    # client libraries log addresses and answers at these levels, which is more than we promise to show
-    for name in ("redis", "urllib3", "markdown_it", "opentelemetry"):
+    # client libraries log addresses, answers and signed requests at these levels, which is more than we promise to show
+    for name in ("redis", "urllib3", "botocore", "boto3", "s3transfer", "markdown_it", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

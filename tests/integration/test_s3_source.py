@@ -69,6 +69,11 @@ def test_a_missing_bucket(server: VersityServer) -> None:
         assert "has no bucket no-such-bucket" in str(error)
 
 
+@pytest.mark.parametrize("name", ["No_Bucket", "no bucket", "x"])
+def test_a_name_that_no_bucket_can_have(server: VersityServer, name: str) -> None:
+    assert failure(server.exporter_env(), bucket=name).kind == "missing"
+
+
 def test_a_forbidden_bucket(server: VersityServer) -> None:
     error = failure(server.exporter_env(STRANGER, STRANGERS_KEY))
     assert error.kind == "forbidden"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 from supercheck_exporter.bullmq.journal import Journal
 from supercheck_exporter.catalogue import catalogue
-from supercheck_exporter.collectors import queue_events, queues, workers
+from supercheck_exporter.collectors import queue_events, queues, s3, workers
 from supercheck_exporter.core import Run, Sample
 from supercheck_exporter.rules import bundle_root
 from supercheck_exporter.signals import LIMITS, Limit, Signal, over_threshold, show
@@ -46,6 +48,12 @@ def test_nothing_is_wrong_with_a_well_queue() -> None:
 def test_depth(backlog: float, severity: str) -> None:
     limit = "95.0%" if severity == "critical" else "80.0%"
     assert only(*depth(backlog)) == ("QueueDepthHigh", severity, f"{backlog / 1000:.1%}", limit)
+
+
+def test_the_age_of_an_upload_that_was_never_ended() -> None:
+    now = time.time()
+    assert only(s3.OLDEST_UPLOAD(now - 8 * 24 * HOUR, "q")) == ("IncompleteUploads", "warning", "8d", "7d")
+    assert signals(s3.OLDEST_UPLOAD(now - 6 * 24 * HOUR, "q")) == []
 
 
 def test_depth_without_a_capacity_is_unknown() -> None:

@@ -107,6 +107,7 @@ def test_out_of_order_is_seen_and_read_from_end_to_end() -> None:
         {"Contents": []},
         {"IsTruncated": True, "Contents": []},
         {"IsTruncated": True, "NextContinuationToken": ""},
+        {"IsTruncated": False, "Contents": [{"Key": "a", "Size": 1, "LastModified": WRITTEN}, {"Key": "b"}]},
     ],
 )
 def test_an_answer_that_does_not_say_how_it_goes_on_is_cut_off(answer: dict[str, Any]) -> None:
@@ -117,6 +118,7 @@ def test_an_answer_that_does_not_say_how_it_goes_on_is_cut_off(answer: dict[str,
     with pytest.raises(S3Error, match="cut off"):
         listing.fold(request, answer)
     assert not listing.done
+    assert listing.tally.total == 0
 
 
 def test_a_token_that_leads_to_itself_is_cut_off() -> None:

@@ -18,7 +18,10 @@ from supercheck_exporter.telemetry import start_logging
 def _the_log_as_it_was() -> Iterator[None]:
     root, hook = logging.getLogger(), threading.excepthook
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in ("redis", "urllib3", "markdown_it", "opentelemetry")}
+    levels = {
+        name: logging.getLogger(name).level
+        for name in ("redis", "urllib3", "botocore", "boto3", "s3transfer", "markdown_it", "opentelemetry")
+    }
     yield
     threading.excepthook = hook
     root.handlers[:] = handlers
@@ -70,7 +73,7 @@ def test_levels(capsys: pytest.CaptureFixture[str], level: str, shown: int) -> N
 def test_client_libraries_tell_warnings_only(capsys: pytest.CaptureFixture[str]) -> None:
     """They log addresses and answers on their way."""
     start_logging("debug")
-    for name in ("redis", "redis.connection", "urllib3.connectionpool", "markdown_it.rules_block"):
+    for name in ("redis", "redis.connection", "urllib3.connectionpool", "botocore.auth", "markdown_it.rules_block"):
         logging.getLogger(name).debug("chatter")
     logging.getLogger("redis").warning("trouble")
     assert [line["message"] for line in lines(capsys)] == ["trouble"]

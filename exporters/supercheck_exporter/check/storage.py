@@ -34,7 +34,7 @@ def _check_bucket(source: S3Source, bucket: Bucket, problems: list[str], notes: 
     try:
         source.call("list_objects_v2", Bucket=bucket.name, MaxKeys=1)
     except S3Error as error:
-        if error.kind not in ("missing", "forbidden"):
+        if error.kind not in ("missing", "forbidden", "refused"):
             raise
         problems.append(f"{error} ({bucket.setting}).")
         return

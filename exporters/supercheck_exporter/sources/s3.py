@@ -1,6 +1,6 @@
 """The object store: one client for every thread, and what its errors mean.
 
-boto3 takes 40 MB, so it is imported by the first call only: a site without S3 pays nothing. No error text of the
+boto3 takes 25 MiB, so it is imported by the first call only: a site without S3 pays nothing. No error text of the
 server is passed on, since some servers repeat the access key and what was signed; its code is.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 8
 """Kept open at most; more threads than that wait for each other."""
 
-Kind = Literal["unreachable", "login", "missing", "forbidden", "unsupported", "failing"]
-"""What is wrong: the server (unreachable, login, failing), the bucket (missing, forbidden), or this kind of server."""
+Kind = Literal["unreachable", "login", "failing", "missing", "forbidden", "refused", "unsupported"]
+"""What is wrong: the server (the first three), the bucket (the next three), or this kind of server."""
 
 Answer = Mapping[str, Any]
 
@@ -45,6 +45,7 @@ class _Meaning(NamedTuple):
 _LOGIN = "refuses the login ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _MEANINGS = {
     "NoSuchBucket": _Meaning("missing", "has no bucket {bucket}: make it, or set its name"),
+    "InvalidBucketName": _Meaning("missing", "can have no bucket {bucket}: that is no name of a bucket"),
     "AccessDenied|AllAccessDisabled|AccountProblem|403|Forbidden": _Meaning(
         "forbidden", "forbids {operation} on {bucket}: allow it to the user of AWS_ACCESS_KEY_ID"
     ),
@@ -53,7 +54,7 @@ _MEANINGS = {
     ),
     "RequestTimeTooSkewed|RequestExpired": _Meaning("login", "refuses our clock: set the time of this machine"),
     "AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraintException|301": _Meaning(
-        "failing", "keeps {bucket} in another region: check AWS_REGION and S3_ENDPOINT"
+        "refused", "keeps {bucket} in another region: check AWS_REGION and S3_ENDPOINT"
     ),
     "NotImplemented|MethodNotAllowed|XNotImplemented|501|405": _Meaning(
         "unsupported", "has no {operation} ({code}): it is a server that lacks this part of S3"
@@ -63,6 +64,9 @@ _MEANINGS = {
     ),
 }
 """Codes, and the end of the sentence with the mend."""
+
+
+_UNREADABLE = ("ResponseParserError", "ValueError")
 
 
 class S3Source:
@@ -83,7 +87,7 @@ class S3Source:
         There is one retry for what is worth one. Raises S3Error with a sentence that names the mend.
         """
         # imported here for the same reason as boto3
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
         from botocore.parsers import ResponseParserError
 
         client = self._client()
@@ -93,7 +97,9 @@ class S3Source:
         except ClientError as error:
             self._note(error.response)
             raise self._refused(error.response, operation, str(parameters.get("Bucket", ""))) from None
-        except (BotoCoreError, ResponseParserError) as error:
+        except ParamValidationError:
+            raise S3Error(f"{parameters.get('Bucket')!r} is no name of a bucket", "missing") from None
+        except (BotoCoreError, ResponseParserError, ValueError) as error:  # a number or a time that is none
             raise self._broken(error) from None
         self._note(answer)
         return answer
@@ -160,8 +166,9 @@ class S3Source:
             if re.fullmatch(codes, code):
                 return S3Error(f"S3 at {self.where} {meaning.mend.format(**words)}", meaning.kind, code)
         what = f"answers {_spoken(operation)} on {bucket} with {code}" if bucket else f"answers with {code}"
-        mend = "see its log" if status >= 500 else "check S3_ENDPOINT"
-        return S3Error(f"S3 at {self.where} {what}: {mend}", "failing", code)
+        if status >= 500:
+            return S3Error(f"S3 at {self.where} {what}: see its log", "failing", code)
+        return S3Error(f"S3 at {self.where} {what}: check S3_ENDPOINT and the bucket", "refused", code)
 
     def _broken(self, error: Exception) -> S3Error:
         kind = _kind(error)
@@ -176,11 +183,11 @@ class S3Source:
             text = "shows a certificate that is not trusted, or speaks no TLS: check S3_ENDPOINT and S3_CA_FILE"
         elif kind == "EndpointConnectionError":
             text = "takes no connection: check S3_ENDPOINT and that it runs"
-        elif kind == "ResponseParserError":
+        elif kind in _UNREADABLE:
             text = "gives an answer that is cut off or no S3: check S3_ENDPOINT and what stands between"
         else:
             text = f"breaks the connection ({kind}): check S3_ENDPOINT and what stands between"
-        return S3Error(f"S3 at {self.where} {text}", "failing" if kind == "ResponseParserError" else "unreachable")
+        return S3Error(f"S3 at {self.where} {text}", "failing" if kind in _UNREADABLE else "unreachable")
 
 
 def _kind(error: Exception) -> str:

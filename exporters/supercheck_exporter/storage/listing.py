@@ -125,15 +125,17 @@ class Listing:
         last, beyond = part.after, False
         found = []
         for item in answer.get("Contents", ()):
-            key: str = item["Key"]
+            key: str = item.get("Key", "")
             if self.in_order and key <= last:
                 raise NotInOrder
             if part.until is not None and key > part.until:
                 beyond = True
                 break
             last = key
+            if "Size" not in item or "LastModified" not in item:
+                raise _cut_off()
             found.append(item)
-        for item in found:
+        for item in found:  # nothing is counted of a page that is refused: it is read again
             self.tally.add(item["Size"], item["LastModified"], item.get("StorageClass"))
         part.after, part.token = last, token
         part.pages += 1
@@ -144,7 +146,7 @@ class Listing:
         _rest(answer, "NextContinuationToken", None)
         if part not in self._ranges or part.after >= cut or (part.until is not None and cut >= part.until):
             return  # its reader was faster
-        keys = [item["Key"] for item in answer.get("Contents", ())]
+        keys = [item.get("Key", "") for item in answer.get("Contents", ())]
         if keys and (part.until is None or keys[0] <= part.until):
             self._ranges.append(KeyRange(cut, part.until))
         else:
@@ -153,7 +155,7 @@ class Listing:
 
     def _fold_uploads(self, answer: Answer) -> None:
         truncated, _ = _rest(answer, "NextKeyMarker", None)
-        begun = [item["Initiated"] for item in answer.get("Uploads", ())]
+        begun = [item["Initiated"] for item in answer.get("Uploads", ()) if "Initiated" in item]
         before = self._uploads or Uploads()
         moments = [_stamp(moment) for moment in begun] + ([before.oldest] if before.oldest is not None else [])
         self._uploads = Uploads(before.count + len(begun), min(moments, default=None))

@@ -174,7 +174,7 @@ class Listings:
             return
         self.states.ill(name, problem)
         self._due[name] = time.monotonic() + min(RETRY_SECONDS, self.interval)
-        if problem.kind in ("missing", "forbidden") or listing.age > STALE_INTERVALS * self.interval:
+        if problem.kind in ("missing", "forbidden", "refused") or listing.age > STALE_INTERVALS * self.interval:
             del self._running[name]  # what was read of it is of no use later
 
 

@@ -26,6 +26,9 @@ EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 BUCKET_OPERATIONS = ("head_bucket", "list")
 CANARY_OPERATIONS = ("put", "get", "delete")
+BUCKETS_OWN = ("missing", "forbidden", "refused")
+"""What is wrong with a bucket and not with the server, which answered."""
+
 BODY = b"supercheck-exporter canary\n" * 38
 """About 1 KB."""
 
@@ -110,7 +113,7 @@ class Probe(Follower):
             self._time("list", "list_objects_v2", Bucket=bucket, MaxKeys=1)
             self._time("head_bucket", "head_bucket", Bucket=bucket)
         except S3Error as error:
-            if error.kind not in ("missing", "forbidden"):
+            if error.kind not in BUCKETS_OWN:
                 return Outcome(False, str(error))
             if self._listings.states.is_well(bucket):
                 self._listings.hurry(bucket)
@@ -135,7 +138,7 @@ class Probe(Follower):
             answer = self._source.call(call, **parameters)
         except S3Error as error:
             # a bucket that is not ours to read is an answer all the same; a canary that is refused is none
-            if error.kind in ("missing", "forbidden") and operation in BUCKET_OPERATIONS:
+            if error.kind in BUCKETS_OWN and operation in BUCKET_OPERATIONS:
                 self.operations.answered(operation, time.monotonic() - began)
             else:
                 self.operations.failed(operation)
