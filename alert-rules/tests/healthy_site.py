@@ -25,6 +25,7 @@ GROUPS = (
     "supercheck-recording-capacity",
     "supercheck-recording-database",
     "supercheck-recording-storage",
+    "supercheck-recording-dependency",
     "supercheck-recording-queue",
     "supercheck-recording-queue-slow",
     "supercheck-recording-worker-slow",
@@ -172,6 +173,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from execution_series()
     yield from backup_series()
     yield from storage_series()
+    yield from endpoint_series()
+    yield from dependency_series()
     for name in (
         "queues",
         "queue_events",
@@ -189,6 +192,8 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "backups",
         "s3",
         "s3_lifecycle",
+        "endpoints",
+        "dependencies",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -355,6 +360,38 @@ def storage_series() -> Iterator[tuple[str, Value]]:
     yield f'supercheck_bucket_misplaced_bytes{{{by},expected_class="EXPIRE"}}', lambda t: 0
     # an upload that is under way
     yield f"supercheck_bucket_oldest_incomplete_upload_timestamp_seconds{{{by}}}", lambda t: t - 600
+
+
+def endpoint_series() -> Iterator[tuple[str, Value]]:
+    """The app and a worker, which is restarted at 5:00 and not ready for two minutes; a certificate that is renewed."""
+    restart = range(5 * 3600, 5 * 3600 + 120)
+    renewed = 9 * 3600
+    for endpoint in ("app", "worker"):
+        yield (
+            f'supercheck_endpoint_up{{endpoint="{endpoint}"}}',
+            lambda t, e=endpoint: int(e == "app" or t not in restart),
+        )  # type: ignore[misc]
+        yield f'supercheck_endpoint_degraded{{endpoint="{endpoint}"}}', lambda t: 0
+    yield (
+        'supercheck_endpoint_certificate_expiry_timestamp_seconds{endpoint="app"}',
+        lambda t: (90 if t >= renewed else 30) * DAY,
+    )
+
+
+def dependency_series() -> Iterator[tuple[str, Value]]:
+    """An object store and a mail server that answer at once; at 10:00 a probe of the latter fails."""
+    for dependency in ("s3", "smtp"):
+        by = f'dependency="{dependency}"'
+        yield f'supercheck_circuit_breaker_state{{{by},state="closed"}}', lambda t: 1
+        for before, after in (("closed", "open"), ("half_open", "closed")):
+            yield f'supercheck_circuit_breaker_transitions_total{{{by},from="{before}",to="{after}"}}', lambda t: 0
+        yield f"supercheck_dependency_up{{{by}}}", lambda t, d=dependency: int(d == "s3" or t != 10 * 3600)  # type: ignore[misc]
+        for edge in ("0.1", "2.0", "+Inf"):
+            yield (
+                f'supercheck_dependency_probe_seconds_bucket{{{by},le="{edge}"}}',
+                lambda t: (t - RESTART if t > RESTART else t) // 60 * 4,
+            )
+    yield 'supercheck_dependency_certificate_expiry_timestamp_seconds{dependency="smtp"}', lambda t: 60 * DAY
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

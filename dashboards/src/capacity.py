@@ -4,7 +4,6 @@ from . import links, promql
 from .capacity_detail import monitors_section, runs_section
 from .layout import Section, shelf
 from .levels import ANY_IS_WARNING, Thresholds
-from .notifications import notifications_section
 from .panels import Doc, Line, lines, one
 from .sdk import models
 from .spec import Spec
@@ -29,7 +28,6 @@ def _sections(limits: Thresholds) -> list[Section]:
         ),
         *runs_section(),
         monitors_section(),
-        notifications_section(limits),
     ]
 
 

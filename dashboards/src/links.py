@@ -19,6 +19,7 @@ DATABASE = "supercheck-database"
 SECRETS = "supercheck-secrets"
 BACKUPS = "supercheck-backups"
 STORAGE = "supercheck-storage"
+DEPENDENCIES = "supercheck-dependencies"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -30,9 +31,9 @@ OF_COMPONENT = {
     "capacity": CAPACITY,
     "monitor": CAPACITY,
     "secrets": SECRETS,
-    "dependency": CAPACITY,
     "backup": BACKUPS,
     "storage": STORAGE,
+    "dependency": DEPENDENCIES,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -58,6 +58,8 @@ FED_BY: dict[str, tuple[str, ...]] = {
     ),
     "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled"),
     "monitors": ("RetentionFallingBehind",),
+    "endpoints": ("CertificateExpiring", "EndpointDegraded"),
+    "dependencies": ("CircuitBreakerFlapping", "CircuitBreakerOpen", "DependencySlow"),
     "organization_capacity": (
         "CapacityCounterDrift",
         "OrganizationAtQueueLimit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
@@ -10,11 +11,13 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 
 from supercheck_exporter import __version__, pages, telemetry
+from supercheck_exporter.collectors.dependencies import DependenciesCollector, as_json
 from supercheck_exporter.core import Run, Runner
 from supercheck_exporter.exposition import CONTENT_TYPE, Renderer
 from supercheck_exporter.followers import DEAD
@@ -73,6 +76,25 @@ class App:
         runs: list[Run] = self.runner.scrape(waiting, DEFAULT_SCRAPE_TIMEOUT / 2) if waiting else []
         return "; ".join(f"{run.collector}: {run.error}" for run in runs if not run.success)
 
+    def dependencies(self) -> list[str]:
+        """The names of what has a circuit breaker."""
+        return [name for collector in self._breakers() for name in collector.watches]
+
+    def breakers(self) -> dict[str, Any]:
+        """Every circuit breaker, for people: nothing is counted."""
+        views = [watch.view() for collector in self._breakers() for watch in collector.watches.values()]
+        return {"breakers": [as_json(view) for view in views]}
+
+    def breaker(self, name: str) -> dict[str, Any] | None:
+        """One, for somebody who wants to call that dependency: it is counted where the answer is not to."""
+        for collector in self._breakers():
+            if name in collector.watches:
+                return as_json(collector.watches[name].answer())
+        return None
+
+    def _breakers(self) -> list[DependenciesCollector]:
+        return [collector for collector in self.runner.collectors if isinstance(collector, DependenciesCollector)]
+
 
 class Handler(BaseHTTPRequestHandler):
     """Routes GET and HEAD; everything else is 501 by the base class."""
@@ -96,6 +118,10 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/-/ready":
             problem = self.app.not_ready()
             self._text(503 if problem else 200, f"not ready: {problem}\n" if problem else "ok\n")
+        elif path in ("/breakers", "/breakers/"):
+            self._json(200, self.app.breakers())
+        elif path.startswith("/breakers/"):
+            self._breaker(path.removeprefix("/breakers/"))
         elif path in ("/runbooks", "/runbooks/"):
             self._page(pages.runbook_index())
         elif path.startswith("/runbooks/"):
@@ -124,6 +150,18 @@ class Handler(BaseHTTPRequestHandler):
         timeout = min(timeout, MAX_SCRAPE_TIMEOUT)
         deadline = max(timeout - OFFSET_SECONDS, timeout / 2)
         self._send(200, CONTENT_TYPE, self.app.metrics(names, deadline))
+
+    def _breaker(self, name: str) -> None:
+        found = self.app.breaker(name)
+        if found is None:
+            self._json(404, {"error": "no such dependency", "dependencies": self.app.dependencies()})
+            return
+        status = {"closed": 200, "half_open": 429, "open": 503}[found["state"]]
+        self._json(status, found, **({} if status == 200 else {"Retry-After": str(found["retry_after_seconds"])}))
+
+    def _json(self, status: int, body: object, **headers: str) -> None:
+        text = json.dumps(body, indent=2) + "\n"
+        self._send(status, "application/json", text.encode(), **{"Cache-Control": "no-store"} | headers)
 
     def _dashboard(self, uid: str, query: str) -> None:
         if self.app.settings.grafana_url is None:

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
-from supercheck_exporter.collectors import pgbouncer, postgres, s3, vault
+from supercheck_exporter.collectors import dependencies, endpoints, pgbouncer, postgres, s3, vault
 from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
@@ -79,8 +79,9 @@ def status_page(
     now = time.time()
     failed = [run for run in runs if not run.success]
     signals = over_threshold(runs, settings.thresholds)
-    servers, databases = _redis(settings, runs, problems), [*_databases(settings, runs), *_vault(runs, problems)]
-    parts = [f"<h1>Supercheck exporter: {_verdict(servers, databases, failed, signals)}</h1>"]
+    servers = _redis(settings, runs, problems)
+    others = [*_databases(settings, runs), *_vault(runs, problems), *_probed(runs, problems)]
+    parts = [f"<h1>Supercheck exporter: {_verdict(servers, others, failed, signals)}</h1>"]
     parts += [f'<p class="note">{esc(line)}</p>' for line in who_is_paged(settings.alertmanager_url)]
     parts.append("<h2>Over their threshold now</h2>")
     if signals:
@@ -102,7 +103,7 @@ def status_page(
         parts.append("<p>Nothing" + (", as far as it can be read" if failed else "") + ".</p>")
     parts.append('<h2>Sources</h2><table class="rows">')
     parts += [_row("Redis", esc(name), UP_OR_DOWN[up], esc(why)) for name, up, why in servers]
-    parts += [_row(kind, esc(name), UP_OR_DOWN[up], esc(why)) for kind, name, up, why in databases]
+    parts += [_row(kind, esc(name), UP_OR_DOWN[up], esc(why)) for kind, name, up, why in others]
     parts.append('</table><h2>Collectors</h2><table class="rows">')
     for run in runs:
         word = '<span class="good">ok</span>' if run.success else '<span class="bad">failed</span>'
@@ -119,7 +120,7 @@ def status_page(
 
 def _verdict(
     servers: Sequence[tuple[str, bool, str]],
-    databases: Sequence[tuple[str, str, bool, str]],
+    others: Sequence[tuple[str, str, bool, str]],
     failed: Sequence[Run],
     signals: Sequence[Signal],
 ) -> str:
@@ -128,7 +129,7 @@ def _verdict(
     down = [name for name, up, _ in servers if not up]
     if down:
         found.append(("bad", "Redis is down" if len(down) == len(servers) else f"Redis is down at {', '.join(down)}"))
-    found += [("bad", f"{kind} is down") for kind, _, up, _ in databases if not up]
+    found += [("bad", f"{kind} is down") for kind, _, up, _ in others if not up]
     if not found and failed:
         found.append(("bad", f"can't read {', '.join(run.collector for run in failed)}"))
     if signals:
@@ -177,6 +178,16 @@ def _vault(runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, 
     """Each node of Vault, as above."""
     nodes = [sample for run in runs for sample in run.samples if sample.desc is vault.UP]
     return [("Vault", name, up == 1, problems.get(name, "")) for _, (name,), up in nodes]
+
+
+def _probed(runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, str, bool, str]]:
+    """What is probed from outside: what it is, that it is probed, whether it is up, what is wrong with it."""
+    found = []
+    words = {endpoints.UP.name: "Endpoint", dependencies.UP.name: "Dependency"}
+    for sample in (sample for run in runs for sample in run.samples if sample.desc.name in words):
+        kind = f"{words[sample.desc.name]} {sample.labels[0]}"
+        found.append((kind, "probed", sample.value == 1, problems.get(kind, "")))
+    return found
 
 
 def who_is_paged(alertmanager_url: str | None) -> list[str]:

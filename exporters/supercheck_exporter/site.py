@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import cached_property
 
 from supercheck_exporter.backups.reader import BackupReader
+from supercheck_exporter.breakers.asking import ObjectStore, Service
+from supercheck_exporter.breakers.smtp import MailServer
+from supercheck_exporter.breakers.watch import Dependency, DependencyWatch
 from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.events import EventTail
 from supercheck_exporter.bullmq.journal import Journals
@@ -16,9 +21,13 @@ from supercheck_exporter.capacity.directory import Directory
 from supercheck_exporter.capacity.runs import RunReader
 from supercheck_exporter.capacity.standings import Standings
 from supercheck_exporter.capacity.use import UseReader
+from supercheck_exporter.endpoints.asking import App, Endpoint, GraphQL, Page, Workers
+from supercheck_exporter.endpoints.watch import EndpointWatch
 from supercheck_exporter.monitoring import MonitorReader
+from supercheck_exporter.probing.prober import Prober
 from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.settings import Settings
+from supercheck_exporter.settings.probes import GRAPHQL
 from supercheck_exporter.sources.kubernetes import KubernetesSource
 from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
@@ -36,6 +45,7 @@ class Site:
         self.journals = Journals()
         self.loads = Loads()
         self.admissions = Admissions()
+        self.clock: Callable[[], float] = time.monotonic
 
     @cached_property
     def redis(self) -> RedisSource:
@@ -142,3 +152,44 @@ class Site:
     def kubernetes(self) -> KubernetesSource:
         """Where tests run, where EXECUTION_KUBECONFIG is set."""
         return KubernetesSource(self.settings.execution_kubeconfig or "", self.settings.execution_timeout_seconds)
+
+    @cached_property
+    def endpoints(self) -> tuple[EndpointWatch, ...]:
+        """The app, the workers and what ENDPOINTS names, as far as they are set."""
+        settings, ca_file = self.settings, self.settings.probe_ca_file
+        found: dict[str, Endpoint] = {}
+        if settings.supercheck_app_url:
+            found["app"] = App(settings.supercheck_app_url, ca_file)
+        if settings.supercheck_worker_url:
+            found["worker"] = Workers(settings.supercheck_worker_url, ca_file)
+        for name, url in settings.named_endpoints.items():
+            speaks_graphql = url.startswith(GRAPHQL)
+            url = url.removeprefix(GRAPHQL)
+            found[name] = (
+                GraphQL(url, ca_file, settings.endpoint_graphql_query) if speaks_graphql else Page(url, ca_file)
+            )
+        interval, timeout = settings.probe_interval_seconds, settings.probe_timeout_seconds
+        return tuple(EndpointWatch(name, endpoint, interval, timeout) for name, endpoint in found.items())
+
+    @cached_property
+    def endpoint_prober(self) -> Prober:
+        """Probes them."""
+        return Prober(self.endpoints)
+
+    @cached_property
+    def dependencies(self) -> tuple[DependencyWatch, ...]:
+        """The object store, the mail server and what DEPENDENCIES names, as far as they are set."""
+        settings, ca_file = self.settings, self.settings.probe_ca_file
+        found: dict[str, Dependency] = {}
+        if settings.s3_endpoint:
+            found["s3"] = ObjectStore(self.s3, settings.s3_test_bucket_name, settings.s3_ca_file or ca_file)
+        if settings.smtp_host:
+            found["smtp"] = MailServer(settings.smtp_host, settings.smtp_port, ca_file, secure=settings.smtp_secure)
+        found |= {name: Service(url, ca_file) for name, url in settings.named_dependencies.items()}
+        interval, timeout = settings.probe_interval_seconds, settings.probe_timeout_seconds
+        return tuple(DependencyWatch(name, what, interval, timeout, self.clock) for name, what in found.items())
+
+    @cached_property
+    def dependency_prober(self) -> Prober:
+        """Probes them."""
+        return Prober(self.dependencies, self.clock)

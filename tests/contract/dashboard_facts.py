@@ -23,6 +23,7 @@ DASHBOARDS = frozenset(
         "supercheck-capacity",
         "supercheck-secrets",
         "supercheck-storage",
+        "supercheck-dependencies",
     }
 )
 

@@ -41,6 +41,7 @@ DASHBOARDS = {
     "supercheck-secrets",
     "supercheck-backups",
     "supercheck-storage",
+    "supercheck-dependencies",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
@@ -200,7 +201,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    levels = "bucket|location|operation|organization|pool|queue|site|table"
+    levels = "bucket|dependency|location|operation|organization|pool|queue|site|table"
     assert re.fullmatch(rf"({levels}):supercheck_[a-z0-9_]+:[a-z0-9_]+", rule.data["record"])
 
 

@@ -91,6 +91,12 @@ NO_UNIT = {
     "supercheck_execution_pods",
     "supercheck_execution_quota_used",
     "supercheck_execution_quota_limit",
+    "supercheck_circuit_breaker_state",
+    "supercheck_dependency_up",
+    "supercheck_endpoint_up",
+    "supercheck_endpoint_degraded",
+    "supercheck_endpoint_replicas",
+    "supercheck_endpoint_check_up",
 }
 # labels beside those of the plan
 OWN_LABELS = {"collector", "version"}

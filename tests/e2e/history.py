@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from e2e.history_backup import backup_series
 from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
+from e2e.history_dependencies import dependency_series
 from e2e.history_redis import redis_series
 from e2e.history_secrets import secrets_series
 from e2e.history_storage import storage_series
@@ -239,7 +240,8 @@ def story(name: str, now: float) -> list[Series]:
     secrets = [Series(*one) for one in secrets_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     backups = [Series(*one) for one in backup_series(in_trouble, now, TROUBLE_SECONDS)]
     storage = [Series(*one) for one in storage_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*redis, *database, *capacity, *secrets, *backups, *storage]
+    outside = [Series(*one) for one in dependency_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*redis, *database, *capacity, *secrets, *backups, *storage, *outside]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

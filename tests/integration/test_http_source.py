@@ -111,6 +111,19 @@ def test_tls_is_verified_and_the_end_of_the_certificate_is_told(tmp_path: Path) 
         assert failure(plain.url.replace("http:", "https:")).reason == "tls"
 
 
+def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    problem = failure(f"https://{LOOPBACK}:{free_port()}", ca_file=tmp_path / "ca.pem")
+    assert str(problem) == f"{tmp_path / 'ca.pem'} can't be read as CA certificates (PEM): check the file"
+
+
+def test_one_of_several_addresses_is_asked() -> None:
+    with Web(Reply(body=b"second"), host="127.0.0.2") as web:
+        url = f"http://name.invalid:{web.port}/"
+        assert fetch(url, deadline=LONG, address="127.0.0.2").body == b"second"
+        assert web.asked[0].headers["host"] == f"name.invalid:{web.port}"
+
+
 def redirecting(asked: Asked) -> Reply:
     ways = {"/first": "/second", "/second": "/third?x=1", "/away": "http://elsewhere.invalid/", "/round": "/round"}
     if asked.path in ways:

@@ -57,17 +57,25 @@ Answers = Callable[[Asked], Reply | Raw]
 class Web:
     """Started by `with`; each connection has a thread and takes one request. `answer` may be changed at any time."""
 
-    def __init__(self, answer: Answers | Reply | Raw, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answer: Answers | Reply | Raw,
+        tls: ssl.SSLContext | None = None,
+        *,
+        host: str = LOOPBACK,
+        port: int | None = None,
+    ) -> None:
         self.answer = answer
-        self.port = free_port()
-        self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
+        self.host = host
+        self.port = port or free_port()
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._tls = tls
         self._lock = threading.Lock()
         self._asked: list[Asked] = []
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        self._listener = socket.create_server((LOOPBACK, self.port), backlog=64)
+        self._listener = socket.create_server((host, self.port), backlog=64)
 
     @property
     def asked(self) -> list[Asked]:

@@ -104,6 +104,16 @@ READ: list[tuple[str, str, Any]] = [
     ("EXECUTION_KUBECONFIG", "in-cluster", "in-cluster"),
     ("EXECUTION_NAMESPACE", "tests", "tests"),
     ("EXECUTION_TIMEOUT_SECONDS", "2", 2.0),
+    ("SMTP_HOST", "smtp.example.com", "smtp.example.com"),
+    ("SMTP_PORT", "465", 465),
+    ("SMTP_SECURE", "true", True),
+    ("DEPENDENCIES", "slack,a=https://a.example", SecretStr("slack,a=https://a.example")),
+    ("PROBE_INTERVAL_SECONDS", "30", 30.0),
+    ("PROBE_TIMEOUT_SECONDS", "2.5", 2.5),
+    ("SUPERCHECK_APP_URL", "http://app:3000/", "http://app:3000"),
+    ("SUPERCHECK_WORKER_URL", "http://worker:8000", "http://worker:8000"),
+    ("ENDPOINTS", "a=https://a.example", SecretStr("a=https://a.example")),
+    ("ENDPOINT_GRAPHQL_QUERY", "query { __typename }", "query { __typename }"),
     ("PUBLIC_URL", "https://example.com/exporter/", "https://example.com/exporter"),
     ("GRAFANA_URL", "http://grafana:3000/", "http://grafana:3000"),
     ("ALERTMANAGER_URL", "http://alertmanager:9093", "http://alertmanager:9093"),
@@ -123,6 +133,7 @@ def test_a_setting_is_read(variable: str, text: str, value: Any) -> None:
 
 def test_every_setting_is_tested_here() -> None:
     tested = {variable.lower() for variable, _, _ in READ} | {
+        "probe_ca_file",
         "redis_tls_ca_file",
         "s3_ca_file",
         "thresholds",

@@ -8,8 +8,9 @@ import threading
 import pytest
 from supercheck_exporter.bullmq import journal
 from supercheck_exporter.bullmq.events import Entry, parse
-from supercheck_exporter.bullmq.journal import RUN_EDGES, WAIT_EDGES, Distribution, Journal, Journals
+from supercheck_exporter.bullmq.journal import RUN_EDGES, WAIT_EDGES, Journal, Journals
 from supercheck_exporter.core import HistogramValue
+from supercheck_exporter.distribution import Distribution
 from supercheck_exporter.thresholds import default_thresholds
 
 Step = tuple[int, str] | tuple[int, str, str]

@@ -8,13 +8,11 @@ right under ``removeOnComplete: true``.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
 from typing import TypeVar
 
 from supercheck_exporter.bullmq.events import Entry
-from supercheck_exporter.core import HistogramValue
+from supercheck_exporter.distribution import Distribution
 
 T = TypeVar("T")
 
@@ -32,26 +30,6 @@ WAIT_EDGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 # 180 s is Supercheck's usual test, 900 and 1800 s its own alerting, 4200 s k6's lock, 4800 s the sweeper.
 RUN_EDGES = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 4200, 4800)
 OUTCOMES = ("completed", "failed", "retried")
-
-
-class Distribution:
-    """A histogram being filled; values in seconds."""
-
-    __slots__ = ("counts", "edges", "total")
-
-    def __init__(self, edges: Sequence[float]) -> None:
-        self.edges = edges
-        self.counts = [0] * (len(edges) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one value; an edge belongs to the bucket below it."""
-        self.counts[bisect_left(self.edges, seconds)] += 1
-        self.total += seconds
-
-    def value(self) -> HistogramValue:
-        """What it holds now."""
-        return HistogramValue(tuple(accumulate(self.counts)), self.total)
 
 
 class Journal:

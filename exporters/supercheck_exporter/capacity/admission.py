@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from supercheck_exporter.bullmq.events import Entry, Sink
-from supercheck_exporter.bullmq.journal import Distribution
 from supercheck_exporter.core import HistogramValue
+from supercheck_exporter.distribution import Distribution
 
 # an edge at 5 s (the seed's target), 300 s and 900 s (waiting too long)
 EDGES = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)

@@ -12,6 +12,7 @@ from supercheck_exporter import alertmanager
 from supercheck_exporter.check.backups import check_backups
 from supercheck_exporter.check.databases import check_databases
 from supercheck_exporter.check.execution import check_execution
+from supercheck_exporter.check.probes import check_dependencies, check_endpoints
 from supercheck_exporter.check.redis import check_redis
 from supercheck_exporter.check.storage import check_storage
 from supercheck_exporter.check.vault import check_vault
@@ -31,6 +32,8 @@ CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (
     check_vault,
     check_execution,
     check_backups,
+    check_endpoints,
+    check_dependencies,
 )
 
 

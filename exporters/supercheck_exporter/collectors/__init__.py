@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from supercheck_exporter.collectors.backups import BackupsCollector
+from supercheck_exporter.collectors.dependencies import DependenciesCollector
+from supercheck_exporter.collectors.endpoints import EndpointsCollector
 from supercheck_exporter.collectors.execution import ExecutionCollector
 from supercheck_exporter.collectors.monitors import MonitorsCollector
 from supercheck_exporter.collectors.notifications import NotificationsCollector
@@ -52,11 +54,18 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
     "vault": (VaultCollector, lambda site: VaultCollector(site.vault, site.secret_ages)),
     "s3": (S3Collector, lambda site: S3Collector(site.storage)),
     "s3_lifecycle": (S3LifecycleCollector, lambda site: S3LifecycleCollector(site.storage)),
+    "endpoints": (EndpointsCollector, lambda site: EndpointsCollector(site.endpoints, site.endpoint_prober)),
+    "dependencies": (
+        DependenciesCollector,
+        lambda site: DependenciesCollector(site.dependencies, site.dependency_prober),
+    ),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
 _DATABASE = "EXPORTER_DATABASE_URL"
 _BACKUPS = "S3_BACKUP_BUCKET_NAME"
+_ENDPOINTS = "SUPERCHECK_APP_URL, SUPERCHECK_WORKER_URL or ENDPOINTS"
+_DEPENDENCIES = "S3_ENDPOINT, SMTP_HOST or DEPENDENCIES"
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "pgbouncer": ("PGBOUNCER_URL",),
     "postgres": (_DATABASE,),
@@ -69,6 +78,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "backups": (_BACKUPS,),
     "s3": ("S3_ENDPOINT",),
     "s3_lifecycle": ("S3_ENDPOINT",),
+    "endpoints": (_ENDPOINTS,),
+    "dependencies": (_DEPENDENCIES,),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 
@@ -83,4 +94,8 @@ def _is_set(setting: str, settings: Settings) -> bool:
         return settings.database is not None
     if setting == _BACKUPS:  # or pgBackRest's
         return bool(settings.s3_backup_bucket_name or settings.backup_pgbackrest_info_file)
+    if setting == _DEPENDENCIES:
+        return bool(settings.s3_endpoint or settings.smtp_host or settings.named_dependencies)
+    if setting == _ENDPOINTS:
+        return settings.any_endpoint
     return bool(getattr(settings, setting.lower()))

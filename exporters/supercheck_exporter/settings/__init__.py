@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from supercheck_exporter.settings import workers
+from supercheck_exporter.settings import probes, workers
 from supercheck_exporter.settings.backup import BackupSettings
 from supercheck_exporter.settings.capacity import CapacitySettings
 from supercheck_exporter.settings.database import DatabaseSettings
+from supercheck_exporter.settings.dependencies import DependencySettings
 from supercheck_exporter.settings.execution import ExecutionSettings
 from supercheck_exporter.settings.links import LinkSettings
+from supercheck_exporter.settings.probes import ProbeSettings
 from supercheck_exporter.settings.queues import QueueSettings
 from supercheck_exporter.settings.redis import RedisSettings
 from supercheck_exporter.settings.storage import StorageSettings
@@ -18,7 +20,7 @@ from supercheck_exporter.settings.vault import VaultSettings
 from supercheck_exporter.settings.workers import WorkerSettings
 from supercheck_exporter.thresholds import default_thresholds
 
-ORDER = workers.ORDER
+ORDER = (*workers.ORDER, *probes.ORDER)
 """(the smaller one, the larger one): what must not stand the other way round."""
 
 
@@ -29,6 +31,8 @@ class Settings(
     StorageSettings,
     ExecutionSettings,
     VaultSettings,
+    DependencySettings,
+    ProbeSettings,
     WorkerSettings,
     CapacitySettings,
     QueueSettings,

@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -71,19 +72,21 @@ def fetch(
     verify: bool = True,
     ca_file: Path | None = None,
     context: ssl.SSLContext | None = None,
+    address: str | None = None,
 ) -> Answer:
     """Ask once, within ``deadline`` seconds; any status is an answer. Raises HttpError where there is none.
 
     ``url`` is http:// or https:// (the settings see to it). With ``redirects`` that many are followed, to the same
-    scheme, host and port only; one more, or one that leads elsewhere, is itself the answer. A ``context`` stands for
-    ``verify`` and ``ca_file``, where a client certificate is needed.
+    scheme, host and port only; one more, or one that leads elsewhere, is itself the answer. ``ca_file`` is trusted
+    beside the system's certificates; a ``context`` stands for ``verify`` and ``ca_file``, where a client certificate is
+    needed. With ``address`` that one is asked, as one of several that the URL's name has.
     """
     until = time.monotonic() + deadline
     spent = 0.0
     while True:
         parts = urlsplit(url)
-        made = context if context and parts.scheme == "https" else _context(parts, verify, ca_file)
-        answer = _ask(parts, until, deadline, method, headers or {}, body, max_bytes, made)
+        encrypted = (context or trust(verify, ca_file)) if parts.scheme == "https" else None
+        answer = _ask(parts, address, until, deadline, method, headers or {}, body, max_bytes, encrypted)
         spent += answer.seconds
         target = urlsplit(urljoin(url, answer.headers.get("location", "")))
         if not redirects or answer.status not in REDIRECTS or not _same_server(parts, target):
@@ -94,26 +97,33 @@ def fetch(
             method, body = "GET", None
 
 
-def _context(parts: SplitResult, verify: bool, ca_file: Path | None) -> ssl.SSLContext | None:
-    if parts.scheme != "https":
-        return None
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+@lru_cache(maxsize=16)
+def trust(verify: bool, ca_file: Path | None) -> ssl.SSLContext:
+    """What TLS connections trust: the system's certificates, and those of the file. Raises HttpError on a bad file."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise HttpError("tls", f"{ca_file} can't be read as CA certificates (PEM): check the file") from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _port(parts: SplitResult) -> int:
+def port_of(parts: SplitResult) -> int:
+    """The port that a URL means."""
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _same_server(one: SplitResult, other: SplitResult) -> bool:
-    return (one.scheme, one.hostname, _port(one)) == (other.scheme, other.hostname, _port(other))
+    return (one.scheme, one.hostname, port_of(one)) == (other.scheme, other.hostname, port_of(other))
 
 
 def _ask(
     parts: SplitResult,
+    address: str | None,
     until: float,
     deadline: float,
     method: str,
@@ -122,18 +132,18 @@ def _ask(
     max_bytes: int,
     context: ssl.SSLContext | None,
 ) -> Answer:
-    host, port = parts.hostname or "", _port(parts)
+    host, port = parts.hostname or "", port_of(parts)
     where = f"{host}:{port}"
     wire: _Wire | None = None
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(address or host, port, type=socket.SOCK_STREAM)
         began = time.monotonic()
-        connected = _connect(addresses, until)
+        connected = connect(addresses, until)
         wire = _Wire(connected, until)
         if context is not None:
-            connected.settimeout(_left(until))
+            connected.settimeout(seconds_left(until))
             wire = _Wire(context.wrap_socket(connected, server_hostname=host), until)
-        expires_at = wire.certificate_expires_at()
+        expires_at = certificate_end(wire.socket)
         connection = http.client.HTTPConnection(host, port)
         connection.sock = wire
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -149,27 +159,39 @@ def _ask(
             seconds=time.monotonic() - began,
             certificate_expires_at=expires_at,
         )
-    except TimeoutError as error:
-        raise HttpError("timeout", f"{where} does not answer within {deadline:g} s") from error
-    except (socket.gaierror, UnicodeError) as error:
-        raise HttpError("name", f"the name {host} is not known to the resolver: check it, and the DNS") from error
-    except ssl.SSLError as error:
-        why = getattr(error, "verify_message", "") or error.reason or "it speaks no TLS"
-        raise HttpError("tls", f"TLS with {where} fails ({why}): check its certificate and the port") from error
-    except ConnectionRefusedError as error:
-        raise HttpError("refused", f"{where} refuses the connection: check that it runs, and the port") from error
-    except http.client.HTTPException as error:
-        raise HttpError("broken", f"what {where} sends is no whole HTTP answer ({type(error).__name__})") from error
-    except OSError as error:
-        broken = isinstance(error, ConnectionError)
-        text = f"the connection to {where} breaks" if broken else f"no way leads to {where}"
-        raise HttpError("broken" if broken else "refused", f"{text} ({error.strerror or error})") from error
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
+        raise HttpError(*meaning(error, host, where, deadline)) from error
     finally:
         if wire is not None:
             wire.end()
 
 
-def _left(until: float) -> float:
+def place(url: str) -> str:
+    """Host and port, all that is shown of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{port_of(parts)}"
+
+
+def meaning(error: Exception, host: str, where: str, deadline: float) -> tuple[Reason, str]:
+    """Why there is no answer, in one word and in a sentence that names the mend."""
+    if isinstance(error, TimeoutError):
+        return "timeout", f"{where} does not answer within {deadline:g} s"
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "name", f"the name {host} is not known to the resolver: check it, and the DNS"
+    if isinstance(error, ssl.SSLError):
+        why = getattr(error, "verify_message", "") or error.reason or "it speaks no TLS"
+        return "tls", f"TLS with {where} fails ({why}): check its certificate and the port"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused", f"{where} refuses the connection: check that it runs, and the port"
+    if isinstance(error, http.client.HTTPException):
+        return "broken", f"what {where} sends is no whole HTTP answer ({type(error).__name__})"
+    said = getattr(error, "strerror", "") or error
+    if isinstance(error, ConnectionError):
+        return "broken", f"the connection to {where} breaks ({said})"
+    return "refused", f"no way leads to {where} ({said})"
+
+
+def seconds_left(until: float) -> float:
     """Seconds until the deadline; a socket with the timeout 0 would not block at all."""
     left = until - time.monotonic()
     if left <= 0:
@@ -177,14 +199,14 @@ def _left(until: float) -> float:
     return left
 
 
-def _connect(addresses: list[Any], until: float) -> socket.socket:
+def connect(addresses: list[Any], until: float) -> socket.socket:
     """The first of the addresses that takes a connection; the others share what time is left."""
     problem: OSError = OSError("it has no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         made = socket.socket(family, kind, protocol)
         try:
             # one that drops packets must leave time for the next: a dead IPv6 route is common
-            made.settimeout(_left(until) / (len(addresses) - number))
+            made.settimeout(seconds_left(until) / (len(addresses) - number))
             made.connect(address)
         except OSError as error:
             made.close()
@@ -215,35 +237,36 @@ def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return headers
 
 
+def certificate_end(connected: socket.socket) -> float | None:
+    """Unix time at which the certificate of the other end is over; None without TLS, and where it was not verified."""
+    if not isinstance(connected, ssl.SSLSocket):
+        return None
+    ends = (connected.getpeercert() or {}).get("notAfter")
+    return float(ssl.cert_time_to_seconds(str(ends))) if ends else None
+
+
 class _Wire:
     """A socket as http.client wants it. Only ``end`` closes it: http.client closes its own before it reads the body."""
 
     def __init__(self, connected: socket.socket, until: float) -> None:
-        self._socket = connected
+        self.socket = connected
         self._until = until
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         """What the answer is read from."""
-        return io.BufferedReader(_Reader(self._socket, self._until))
+        return io.BufferedReader(_Reader(self.socket, self._until))
 
     def sendall(self, data: ReadableBuffer) -> None:
         """Send; the timeout counts for all of it together."""
-        self._socket.settimeout(_left(self._until))
-        self._socket.sendall(data)
-
-    def certificate_expires_at(self) -> float | None:
-        """Unix time at which the server's certificate ends."""
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return None
-        ends = (self._socket.getpeercert() or {}).get("notAfter")
-        return float(ssl.cert_time_to_seconds(str(ends))) if ends else None
+        self.socket.settimeout(seconds_left(self._until))
+        self.socket.sendall(data)
 
     def close(self) -> None:
         """Keep it open."""
 
     def end(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        self.socket.close()
 
 
 class _Reader(io.RawIOBase):
@@ -259,5 +282,5 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what there is."""
-        self._socket.settimeout(_left(self._until))
+        self._socket.settimeout(seconds_left(self._until))
         return self._socket.recv_into(buffer)

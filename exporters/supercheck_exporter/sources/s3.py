@@ -104,6 +104,15 @@ class S3Source:
         self._note(answer)
         return answer
 
+    def signed(self, operation: str, seconds: int, **parameters: Any) -> str:
+        """A URL that may be asked for one operation, without another login, for so many seconds. Asks nobody."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return str(self._client().generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds))
+        except BotoCoreError as error:
+            raise self._broken(error) from None
+
     def close(self) -> None:
         """Close what is kept open."""
         if self._made is not None:
@@ -141,6 +150,7 @@ class S3Source:
                     read_timeout=settings.s3_timeout_seconds,
                     retries={"total_max_attempts": 2, "mode": "standard"},
                     max_pool_connections=CONNECTIONS,
+                    signature_version="s3v4",  # the default of all but signed URLs
                     s3={"addressing_style": "path"},
                     # many servers do not know the checksums that the library adds by itself
                     request_checksum_calculation="when_required",

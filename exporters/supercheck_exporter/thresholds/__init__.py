@@ -36,7 +36,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *observability.THRESHOLDS,
 )
 
-ORDER: tuple[tuple[str, str], ...] = (*queue.ORDER, *redis.ORDER, *database.ORDER)
+ORDER: tuple[tuple[str, str], ...] = (*queue.ORDER, *redis.ORDER, *database.ORDER, *dependency.ORDER)
 """(the smaller one, the larger one): the other way round the page would come before the warning."""
 
 

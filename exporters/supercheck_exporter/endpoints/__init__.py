@@ -1,0 +1,1 @@
+"""How the app, the workers and any other endpoint are asked how they are."""
