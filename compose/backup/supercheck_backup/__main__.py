@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from supercheck_backup.bucket import Bucket
-from supercheck_backup.database import connect, make_slot
+from supercheck_backup.database import check
 from supercheck_backup.errors import BackupError, in_words
 from supercheck_backup.restore import restore
 from supercheck_backup.restore_test import run_test
@@ -75,8 +75,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     elif arguments.command == "due":
         perform(settings, bucket)
     elif arguments.command == "check":
-        with connect(settings.database_url) as connection:
-            make_slot(connection, settings.slot)
+        check(settings.database_url)
         bucket.backups(settings.database, "full")
         log.info("the server and the bucket answer")
     elif arguments.command == "full":

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 PART_BYTES = 64 * 1024 * 1024
 """Of an upload: 10,000 parts are possible, so a backup may have 640 GB."""
 
+PARTS_IN_MEMORY = 2
+NEWEST_TESTS = 10
+
 VERIFIED = "verified"
 UNPACKED = "unpacked-bytes"
 CHAIN = "chain"
@@ -47,13 +50,14 @@ class Bucket:
 
     def upload(self, key: str, source: Source, tags: Mapping[str, str]) -> None:
         """Store what the source gives. A source that raises leaves nothing behind."""
+        parts = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=PARTS_IN_MEMORY
+        )
+        # a stream is read ahead: ten parts by default, which is more memory than the container has
+        parts.max_in_memory_upload_chunks = PARTS_IN_MEMORY
+        body = cast(IO[bytes], source)
         try:
-            self._client.upload_fileobj(
-                cast(IO[bytes], source), self.name, key, ExtraArgs={"Tagging": _tagging(tags)},
-                Config=TransferConfig(
-                    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2
-                ),
-            )  # fmt: skip
+            self._client.upload_fileobj(body, self.name, key, ExtraArgs={"Tagging": _tagging(tags)}, Config=parts)
         except (ClientError, BotoCoreError, S3UploadFailedError) as error:
             raise self._error(f"uploading {key} to", error) from error
 
@@ -123,9 +127,9 @@ class Bucket:
         self._client.close()
 
     def restore_tests(self) -> list[dict[str, Any]]:
-        """The results of the restore tests, oldest first; one that cannot be read is left out."""
+        """The results of the newest restore tests, oldest first; one that cannot be read is left out."""
         results = []
-        for key, _ in self.keys(f"{RESTORE_TESTS}/"):
+        for key, _ in self.keys(f"{RESTORE_TESTS}/")[-NEWEST_TESTS:]:
             try:
                 result = json.loads(self.open(key).read())
             except ValueError:

@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import dict_row
 
 from supercheck_backup.errors import BackupError
+from supercheck_backup.pipes import explain
 from supercheck_backup.settings import Settings
 
 APPLICATION = "supercheck-backup"
@@ -31,6 +32,10 @@ WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catal
 ORDER BY 1
 """
 
+_RIGHTS = """
+SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE') AND pg_has_role('pg_read_all_data', 'USAGE') AS granted
+"""
+
 Connection = psycopg.Connection[dict[str, Any]]
 
 
@@ -45,7 +50,24 @@ def connect(url: str) -> Iterator[Connection]:
     except psycopg.Error as error:
         state, text = error.sqlstate, " ".join(str(error).split())[:300]
         meaning = {"28P01": "the password is wrong", "42501": f"the role lacks a right: run role.sql ({text})"}
-        raise BackupError(f"BACKUP_DATABASE_URL: {meaning.get(state or '', text)}") from error
+        told = meaning.get(state or "") or explain(text, "PostgreSQL", text)
+        raise BackupError(f"BACKUP_DATABASE_URL: {told}") from error
+
+
+def check(url: str) -> None:
+    """Whether everything that a backup asks of the server is granted; changes nothing."""
+    with connect(url) as connection:
+        refuse_unbounded(connection)
+        if not row(connection, _RIGHTS)["granted"]:
+            raise BackupError("the role lacks a right: run role.sql.")
+    with connect(make_conninfo(url, replication="true")) as connection:
+        connection.pgconn.exec_(b"IDENTIFY_SYSTEM")
+
+
+def refuse_unbounded(connection: Connection) -> None:
+    """Raise BackupError where the server would keep any amount of log for a slot."""
+    if row(connection, "SELECT current_setting('max_slot_wal_keep_size') AS size")["size"] == "-1":
+        raise BackupError(UNBOUNDED)
 
 
 def libpq_environment(settings: Settings) -> dict[str, str]:
@@ -65,8 +87,7 @@ def make_slot(connection: Connection, slot: str) -> bool:
 
     Raises BackupError where the server would keep any amount of log for it.
     """
-    if row(connection, "SELECT current_setting('max_slot_wal_keep_size') AS size")["size"] == "-1":
-        raise BackupError(UNBOUNDED)
+    refuse_unbounded(connection)
     state = row(connection, "SELECT wal_status, active FROM pg_replication_slots WHERE slot_name = %s", slot)
     if state.get("wal_status") == "lost":
         connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 RETRY_MINUTES = (5, 15, 30, 60)
 """Pauses after the first, second, ... failure in a row; the last one goes on."""
 
+LOOK_SECONDS = 300
+"""Between two looks into the bucket at what is due."""
+
 LATE_MINUTES = 15
 """How far a healthy loop may be behind when it does nothing."""
 
@@ -143,7 +146,7 @@ class Loop:
             text = in_words(error) if isinstance(error, OSError) else error
             log.error("%s; tried again in %d minutes", text, pause // 60)
         else:
-            self._failures, pause = 0, 60
+            self._failures, pause = 0, LOOK_SECONDS
         self._note(busy=False, pause=pause)
         return pause
 
