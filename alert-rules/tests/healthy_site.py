@@ -30,6 +30,9 @@ GROUPS = (
     "supercheck-recording-queue-slow",
     "supercheck-recording-worker-slow",
     "supercheck-recording-worker",
+    "supercheck-recording-slo",
+    "supercheck-recording-slo-slow",
+    "supercheck-recording-success",
     "supercheck-queue",
     "supercheck-worker",
     "supercheck-redis",
@@ -40,6 +43,7 @@ GROUPS = (
     "supercheck-secrets",
     "supercheck-backup",
     "supercheck-storage",
+    "supercheck-slo",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -135,6 +139,13 @@ def queue_series(queue: Queue) -> Iterator[tuple[str, Value]]:
         yield series("queue_schedule_key_ttl_seconds", lambda t: ttl - t)
     yield series("queue_jobs_completed_total", counter(lambda job: job.end))
     yield series("queue_added_jobs_total", counter(lambda job: job.ready))
+    prompt = [job for job in jobs if job.start - job.ready <= 5]
+    yield series("queue_job_wait_seconds_count", counter(lambda job: job.start))
+    yield series(
+        "queue_job_wait_seconds_bucket",
+        lambda t: len([job for job in prompt if since(t) < job.start <= t]),
+        ',le="5.0"',
+    )
     yield series("queue_last_started_timestamp_seconds", last(lambda job: job.start))
     yield series("queue_last_finished_timestamp_seconds", last(lambda job: job.end))
     for name in ("queue_jobs_failed_total", "queue_jobs_stalled_total", "queue_events_lost_total"):
@@ -194,6 +205,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "s3_lifecycle",
         "endpoints",
         "dependencies",
+        "analytics",
     ):
         yield f'supercheck_scrape_collector_success{{collector="{name}",{EXPORTER}}}', lambda t: 1
     yield f"supercheck_queue_events_last_success_timestamp_seconds{{{EXPORTER}}}", lambda t: t
@@ -254,6 +266,12 @@ def capacity_series() -> Iterator[tuple[str, Value]]:
     yield f"supercheck_organization_queued_limit_jobs{{{by}}}", lambda t: 10
     yield f"supercheck_organization_oldest_queued_age_seconds{{{by}}}", lambda t: max(since(t), default=0)
     yield "supercheck_organizations_at_queue_limit", lambda t: 0
+    parked = [job.start for job in tests if job.start - job.ready > 1]
+    yield (
+        "supercheck_admission_wait_seconds_count",
+        lambda t: len([at for at in parked if (RESTART if t > RESTART else -1) < at <= t]),
+    )
+    yield 'supercheck_admission_wait_seconds_bucket{le="5.0"}', lambda t: 0
     for kind in ("running_completed", "queued_unparked"):
         yield f'supercheck_phantom_runs{{kind="{kind}"}}', lambda t: 1
     # one test in twenty fails, and in the whole day one run ends in error
@@ -492,6 +510,12 @@ def render() -> str:
         """          - labels: '{queue="k6-local"}'""",
         "            value: 1",
         """          - labels: '{queue="playwright-global"}'""",
+        "            value: 1",
+        "      # of its jobs many waited for longer than the objective says: with so few that is no news",
+        '      - expr: objective:supercheck_slo_bad_events:ratio_rate1d{objective="queue-processing"} > bool 0.5',
+        "        eval_time: 24h",
+        "        exp_samples:",
+        """          - labels: '{objective="queue-processing"}'""",
         "            value: 1",
     ]
     return "\n".join(lines) + "\n"

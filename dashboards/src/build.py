@@ -8,6 +8,7 @@ from typing import Any
 from supercheck_exporter.thresholds import load_thresholds
 
 from . import (
+    analytics,
     annotations,
     backups,
     capacity,
@@ -18,6 +19,7 @@ from . import (
     overview,
     queues,
     redis,
+    scorecard,
     secrets,
     storage,
     variables,
@@ -40,6 +42,8 @@ SPECS = (
     dependencies.SPEC,
     secrets.SPEC,
     storage.SPEC,
+    scorecard.SPEC,
+    analytics.SPEC,
     observability.SPEC,
 )
 
@@ -56,7 +60,7 @@ def build(spec: Spec, limits: Thresholds, public_url: str = variables.PUBLIC_URL
         .timezone("browser")
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .time("now-1h", "now")
+        .time(f"now-{spec.span}", "now")
         .refresh("30s")
         .links([links.menu(), links.menu_runbooks(), links.menu_status_page()])
         .annotations(annotations.marks(spec.alert_matchers))

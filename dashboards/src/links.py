@@ -20,6 +20,8 @@ SECRETS = "supercheck-secrets"
 BACKUPS = "supercheck-backups"
 STORAGE = "supercheck-storage"
 DEPENDENCIES = "supercheck-dependencies"
+SCORECARD = "supercheck-scorecard"
+ANALYTICS = "supercheck-analytics"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -34,6 +36,7 @@ OF_COMPONENT = {
     "backup": BACKUPS,
     "storage": STORAGE,
     "dependency": DEPENDENCIES,
+    "slo": SCORECARD,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

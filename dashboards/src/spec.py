@@ -12,7 +12,7 @@ class Spec:
     """A dashboard before it is built.
 
     `variables`: names out of "queue", "location" and "database"; `alert_matchers`: the alerts that are marked on its
-    graphs.
+    graphs; `span`: how far back it looks when it is opened.
     """
 
     uid: str
@@ -21,3 +21,4 @@ class Spec:
     sections: Callable[[Thresholds], Sequence[Section]]
     variables: Sequence[str] = ()
     alert_matchers: str = ""
+    span: str = "1h"

@@ -14,11 +14,13 @@ SELECT 'GRANT pg_use_reserved_connections TO supercheck_exporter'
 WHERE current_setting('server_version_num')::int >= 160000 \gexec
 GRANT USAGE ON SCHEMA public TO supercheck_exporter;
 
-GRANT SELECT (id, slug, subscription_plan, subscription_status, subscription_ends_at) ON organization TO supercheck_exporter;
+GRANT SELECT (id, slug, subscription_plan, subscription_status, subscription_ends_at, playwright_minutes_used,
+              k6_vu_minutes_used, ai_credits_used) ON organization TO supercheck_exporter;
 GRANT SELECT (plan, running_capacity, queued_capacity, data_retention_days, aggregated_data_retention_days,
               job_data_retention_days) ON plan_limits TO supercheck_exporter;
 GRANT SELECT (id, organization_id) ON projects TO supercheck_exporter;
-GRANT SELECT (id, job_id, project_id, status, completed_at, created_at, started_at) ON runs TO supercheck_exporter;
+GRANT SELECT (id, job_id, project_id, status, completed_at, created_at, started_at, duration_ms) ON runs TO supercheck_exporter;
+GRANT SELECT (organization_id, event_type, units, created_at) ON usage_events TO supercheck_exporter;
 GRANT SELECT (id, job_type, cron_schedule, next_run_at, status, organization_id) ON jobs TO supercheck_exporter;
 GRANT SELECT (id, enabled, status, frequency_minutes, last_check_at, created_at, organization_id) ON monitors
     TO supercheck_exporter;

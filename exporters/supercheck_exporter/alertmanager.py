@@ -24,7 +24,7 @@ NOT_SENT = "not-sent"
 GROUP_BY = ["alertname", "component", "queue"]
 
 # What an alert can be about. A critical silences a warning only where they are about the same thing.
-SUBJECT = ("queue", "organization", "bucket", "database", "dependency", "node", "location")
+SUBJECT = ("queue", "organization", "bucket", "database", "dependency", "node", "location", "objective")
 # Finer labels, which tell two alerts of one rule apart.
 DETAIL = (
     "collector",
@@ -56,7 +56,7 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "QueueSchedulesLate",
         "QueueSchedulesWillVanish",
     ),
-    "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled"),
+    "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled", "QueueProcessingBudgetBurning"),
     "monitors": ("RetentionFallingBehind",),
     "endpoints": ("CertificateExpiring", "EndpointDegraded"),
     "dependencies": ("CircuitBreakerFlapping", "CircuitBreakerOpen", "DependencySlow"),
@@ -77,7 +77,7 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "PostgresSequentialScans",
         "PostgresWraparoundNear",
     ),
-    "postgres_statements": ("PostgresQueryLatencyHigh",),
+    "postgres_statements": ("DatabaseLatencyBudgetBurning", "PostgresQueryLatencyHigh"),
     "redis": (
         "RedisClusterFailover",
         "RedisClusterNoReplica",

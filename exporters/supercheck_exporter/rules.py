@@ -1,4 +1,4 @@
-"""Renders the rule templates of `alert-rules/src` with thresholds and links.
+"""Renders the rule templates of `alert-rules/src`, and those that its objectives make, with thresholds and links.
 
 `python -m supercheck_exporter.rules --write` (this is `make rules`) rewrites the checked-in files with the
 shipped thresholds, `--check` compares them. At run time `supercheck-exporter render` calls `render_rules`
@@ -11,8 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from supercheck_exporter.objectives.generate import templates as templates_of_objectives
+from supercheck_exporter.objectives.model import ObjectiveError, check, load
 from supercheck_exporter.thresholds import default_thresholds
 
+OBJECTIVES = "objectives.yaml"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9820"
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -42,11 +45,30 @@ def format_number(value: float) -> str:
     return text or "0"
 
 
+def templates(source: Path | None = None) -> dict[str, tuple[str, str]]:
+    """Every template by the path of what it makes: (the file that it comes from, its text), both below src/.
+
+    `source` is another folder of templates; an objectives.yaml in it makes two more.
+    """
+    folder = source or bundle_root() / "alert-rules" / "src"
+    found = {}
+    for template in sorted(folder.glob("*/*.yaml")):
+        path = template.relative_to(folder).as_posix()
+        found[path] = (path, template.read_text(encoding="utf-8"))
+    if not found:
+        raise RuleError(f"{folder}: no rule templates there.")
+    objectives = folder / OBJECTIVES
+    if objectives.is_file():
+        found |= {path: (OBJECTIVES, text) for path, text in templates_of_objectives(load(objectives)).items()}
+    return found
+
+
 def render_rules(thresholds: Mapping[str, float], public_url: str, source: Path | None = None) -> dict[str, str]:
     """Every rule file by its path below `alert-rules/`, for example "alerts/queue.yaml".
 
     `thresholds` is what `load_thresholds` returns, `public_url` where people reach the exporter, `source`
-    another folder of templates. Raises RuleError for an unknown `${name}` and for a bad URL.
+    another folder of templates. Raises RuleError for an unknown `${name}`, for a bad URL, and for objectives that
+    the thresholds make senseless.
     """
     url = public_url.strip().rstrip("/")
     if not _URL.fullmatch(url):
@@ -56,14 +78,15 @@ def render_rules(thresholds: Mapping[str, float], public_url: str, source: Path 
         )
     values = {name: format_number(value) for name, value in thresholds.items()} | {"PUBLIC_URL": url}
     folder = source or bundle_root() / "alert-rules" / "src"
-    templates = sorted(folder.glob("*/*.yaml"))
-    if not templates:
-        raise RuleError(f"{folder}: no rule templates there.")
+    if (folder / OBJECTIVES).is_file():
+        try:
+            check(load(folder / OBJECTIVES), thresholds)
+        except ObjectiveError as error:
+            raise RuleError(str(error)) from error
     rendered = {}
-    for template in templates:
-        path = template.relative_to(folder).as_posix()
-        header = f'# Generated from alert-rules/src/{path} by "make rules": do not edit.\n'
-        rendered[path] = header + _fill(template.read_text(encoding="utf-8"), values, path)
+    for path, (origin, text) in templates(folder).items():
+        header = f'# Generated from alert-rules/src/{origin} by "make rules": do not edit.\n'
+        rendered[path] = header + _fill(text, values, origin)
     return rendered
 
 

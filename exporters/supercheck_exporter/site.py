@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 
+from supercheck_exporter.analytics.reader import AnalyticsReader
 from supercheck_exporter.backups.reader import BackupReader
 from supercheck_exporter.breakers.asking import ObjectStore, Service
 from supercheck_exporter.breakers.smtp import MailServer
@@ -193,3 +194,9 @@ class Site:
     def dependency_prober(self) -> Prober:
         """Probes them."""
         return Prober(self.dependencies, self.clock)
+
+    @cached_property
+    def analytics(self) -> AnalyticsReader:
+        """What is used, by organization and plan."""
+        settings = self.settings
+        return AnalyticsReader(self.postgres, settings.analytics_read_seconds, cloud=settings.cloud)

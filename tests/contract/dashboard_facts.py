@@ -6,10 +6,10 @@ from pathlib import Path
 import yaml
 from contract.dashboard_rules import Facts
 from supercheck_exporter.catalogue import catalogue
+from supercheck_exporter.rules import templates
 from supercheck_exporter.thresholds import load_thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES_FOLDER = ROOT / "alert-rules" / "src"
 FOREIGN = Path(__file__).parent / "dashboards" / "foreign_metrics.yaml"
 DASHBOARDS = frozenset(
     {
@@ -24,6 +24,8 @@ DASHBOARDS = frozenset(
         "supercheck-secrets",
         "supercheck-storage",
         "supercheck-dependencies",
+        "supercheck-scorecard",
+        "supercheck-analytics",
     }
 )
 
@@ -38,15 +40,13 @@ def exported_metrics() -> dict[str, frozenset[str]]:
 
 
 def _groups(folder: str) -> list[dict[str, object]]:
-    files = sorted((RULES_FOLDER / folder).glob("*.yaml"))
-    return [
-        rule for path in files for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"]
-    ]
+    texts = [text for path, (_, text) in templates().items() if path.startswith(f"{folder}/")]
+    return [rule for text in texts for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
 
 def recorded_metrics() -> dict[str, frozenset[str]]:
     """Return every recorded metric with its label: the level, which its name begins with."""
-    names = [str(rule["record"]) for rule in _groups("recording")]
+    names = [str(rule["record"]) for rule in recorded()]
     return {name: frozenset({name.split(":")[0]}) for name in names}
 
 
@@ -54,6 +54,11 @@ def foreign_metrics() -> dict[str, frozenset[str]]:
     """Return the metrics of Prometheus, Alertmanager and the exporter's process that dashboards use."""
     listed = yaml.safe_load(FOREIGN.read_text("utf-8"))
     return {name: frozenset() for names in listed.values() for name in names}
+
+
+def recorded() -> list[dict[str, object]]:
+    """Return every recording rule, as its template is written."""
+    return _groups("recording")
 
 
 def alerts() -> list[dict[str, object]]:

@@ -25,7 +25,7 @@ from servers.monitoring import monitoring_program
 from servers.process import require_program
 from supercheck_exporter import alertmanager
 from supercheck_exporter.catalogue import catalogue
-from supercheck_exporter.rules import DEFAULT_PUBLIC_URL, differences, placeholders, render_rules
+from supercheck_exporter.rules import DEFAULT_PUBLIC_URL, differences, placeholders, render_rules, templates
 from supercheck_exporter.thresholds import default_thresholds
 
 SEVERITIES = {"critical", "warning", "info", "none"}
@@ -42,6 +42,7 @@ DASHBOARDS = {
     "supercheck-backups",
     "supercheck-storage",
     "supercheck-dependencies",
+    "supercheck-scorecard",
 }
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
@@ -64,7 +65,7 @@ def test_checked_in_files_are_what_the_templates_make() -> None:
 
 @pytest.mark.promise("thresholds one source")
 def test_every_threshold_is_used() -> None:
-    used = {name for path in (RULES / "src").glob("*/*.yaml") for name in placeholders(path.read_text())}
+    used = {name for _, text in templates().values() for name in placeholders(text)}
     assert used == {*default_thresholds(), "PUBLIC_URL"}
 
 
@@ -201,7 +202,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    levels = "bucket|dependency|location|operation|organization|pool|queue|site|table"
+    levels = "bucket|dependency|location|objective|operation|organization|pool|queue|site|table"
     assert re.fullmatch(rf"({levels}):supercheck_[a-z0-9_]+:[a-z0-9_]+", rule.data["record"])
 
 
@@ -218,9 +219,11 @@ def test_recorded_values_are_tested(rule: Rule) -> None:
 def test_every_metric_is_exported_or_recorded(rule: Rule) -> None:
     known = FOREIGN | {str(record.data["record"]) for record in RECORDS}
     for entry in catalogue():
-        known |= {entry.name + end for end in ("", "_bucket", "_count")} if entry.type == "histogram" else {entry.name}
+        ends = ("", "_bucket", "_count", "_sum") if entry.type == "histogram" else ("",)
+        known |= {entry.name + end for end in ends}
     assert metrics_of(rule.data["expr"]) - known == set()
-    assert metrics_of(rule.data["expr"]) or rule.alert == "Watchdog"
+    constant = re.fullmatch(r"vector\([\d.]+\)\s*", rule.data["expr"])
+    assert metrics_of(rule.data["expr"]) or rule.alert == "Watchdog" or constant
 
 
 def test_a_wrong_metric_name_would_be_seen() -> None:

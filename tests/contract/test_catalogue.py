@@ -40,6 +40,10 @@ NO_UNIT = {
     "supercheck_workers",
     "supercheck_workers_serving",
     "supercheck_workers_desired",
+    "supercheck_organization_day_runs",
+    "supercheck_organization_ai_credits_used",
+    "supercheck_plan_organizations",
+    "supercheck_active_organizations",
     "supercheck_backup_encrypted",
     "supercheck_backup_last_restore_test_success",
     "supercheck_backup_past_retention",
@@ -99,7 +103,7 @@ NO_UNIT = {
     "supercheck_endpoint_check_up",
 }
 # labels beside those of the plan
-OWN_LABELS = {"collector", "version"}
+OWN_LABELS = {"span", "collector", "version"}
 by_name = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from contract.dashboard_facts import DASHBOARDS, ROOT, alerts, facts
+from contract.dashboard_facts import DASHBOARDS, ROOT, alerts, facts, recorded
 from contract.dashboard_queries import EVERYTHING, Json, expressions, panels, queries, substitute
 from contract.dashboard_rules import RULES, broken_rules
 from contract.dashboard_rules_panels import levels
@@ -82,8 +82,8 @@ def test_regenerated_json_has_no_difference() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_drawn_threshold_is_one_of_an_alert_rule() -> None:
-    used = {name for alert in alerts() for name in re.findall(r"\$\{(\w+)\}", str(alert["expr"]))}
+def test_every_drawn_threshold_is_one_of_a_rule() -> None:
+    used = {name for rule in [*alerts(), *recorded()] for name in re.findall(r"\$\{(\w+)\}", str(rule["expr"]))}
     assert builder.drawn_thresholds() <= used
 
 

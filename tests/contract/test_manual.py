@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +14,7 @@ from contract import manual
 from contract.feature_list import ROOT
 from contract.rule_files import metrics_of
 from servers.exporter import Exporter
+from servers.process import require_program
 from servers.redis import RedisServer
 from supercheck_exporter.catalogue import catalogue
 from supercheck_exporter.channels import SETTINGS as CHANNELS
@@ -94,6 +98,74 @@ def test_the_keda_recipe_holds_still_when_the_value_is_missing() -> None:
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     assert spec["minReplicaCount"] == defaults["workers_min"]
     assert spec["maxReplicaCount"] == defaults["workers_max"]
+
+
+def hcl(text: str) -> dict[str, Any]:
+    """The blocks and values of a simple HCL text: a block is {"kind name": {...}}."""
+    root: dict[str, Any] = {}
+    open_blocks = [root]
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line == "}":
+            open_blocks.pop()
+        elif match := re.fullmatch(r'(\w+)(?: "([\w-]+)")? \{', line):
+            inner: dict[str, Any] = {}
+            open_blocks[-1][" ".join(filter(None, match.groups()))] = inner
+            open_blocks.append(inner)
+        else:
+            name, value = line.split("=", 1)
+            open_blocks[-1][name.strip()] = json.loads(value)
+    assert open_blocks == [root], "a block is not closed"
+    return root
+
+
+def test_the_nomad_recipe_holds_still_when_the_value_is_missing() -> None:
+    (text,) = [block for block in blocks("hcl") if block.startswith("scaling")]
+    scaling = hcl(text)["scaling"]
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    assert (scaling["enabled"], scaling["min"], scaling["max"]) == (
+        True, defaults["workers_min"], defaults["workers_max"],
+    )  # fmt: skip
+    policy = scaling["policy"]
+    assert policy["on_check_error"] == "fail"
+    (check_,) = [value for key, value in policy.items() if key.startswith("check ")]
+    assert check_["source"] == "prometheus"
+    assert metrics_of(check_["query"]) == {"supercheck_workers_desired"}
+    assert "strategy pass-through" in check_
+
+
+def test_the_query_that_spares_every_test(tmp_path: Path) -> None:
+    """More at once; fewer only while nothing runs, else as many as there are; nothing where the number is unknown."""
+    (query,) = [line for text in blocks("promql") for line in text.splitlines() if "workers_desired" in line]
+    cases = []
+    for name, wanted, there, active, answer in (
+        ("more", 5, 3, 2, 5), ("fewer, and a test runs", 2, 3, 1, 3),
+        ("fewer", 2, 3, 0, 2), ("unknown", None, 3, 0, None),
+    ):  # fmt: skip
+        series = {
+            'supercheck_workers_desired{location="local"}': wanted,
+            'supercheck_workers{location="local"}': there,
+            'supercheck_queue_jobs{queue="playwright-global",state="active"}': active,
+            'supercheck_queue_jobs{queue="job-scheduler",state="active"}': 1,
+        }
+        cases.append(
+            {
+                "name": name,
+                "input_series": [
+                    {"series": one, "values": str(value)} for one, value in series.items() if value is not None
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"max({query})",
+                        "eval_time": "0m",
+                        "exp_samples": [] if answer is None else [{"labels": "{}", "value": answer}],
+                    }
+                ],
+            }
+        )
+    (tmp_path / "query.yaml").write_text(yaml.safe_dump({"rule_files": [], "tests": cases}))
+    command = [str(require_program("promtool")), "test", "rules", str(tmp_path / "query.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_queries_of_the_manual_read_metrics_that_exist() -> None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from e2e.history_analytics import analytics_series
 from e2e.history_backup import backup_series
 from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
@@ -37,6 +38,7 @@ COLLECTORS = (
     *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
     *("organization_capacity", "monitors"),
     *("notifications", "stored_secrets", "execution", "vault", "backups", "s3", "s3_lifecycle"),
+    "analytics",
 )
 
 EXPORTER = {"job": "supercheck-exporter", "instance": "127.0.0.1:9820"}
@@ -241,7 +243,8 @@ def story(name: str, now: float) -> list[Series]:
     backups = [Series(*one) for one in backup_series(in_trouble, now, TROUBLE_SECONDS)]
     storage = [Series(*one) for one in storage_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     outside = [Series(*one) for one in dependency_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*redis, *database, *capacity, *secrets, *backups, *storage, *outside]
+    analytics = [Series(*one) for one in analytics_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*redis, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

@@ -57,6 +57,7 @@ class Stack:
         thresholds = shortened_thresholds()
         # the timeout is below the shortened one of a scrape, as the manual asks
         more = {"REDIS_TIMEOUT_SECONDS": "0.3", "GRAFANA_URL": GRAFANA_URL, **(settings or {})}
+        more |= {"WORKERS_STEADY_SECONDS": str(300 / DIVISOR), "ANALYTICS_READ_SECONDS": "1"}
         if self.database is not None:
             more |= self.database.settings()
         if self.supercheck is not None:

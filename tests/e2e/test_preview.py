@@ -53,7 +53,7 @@ def fixtures(prometheus_of: dict[str, str], tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("story", ["rest", "trouble"])
 def test_a_dashboard_can_be_read(story: str, uid: str, prometheus_of: dict[str, str], browser: Browser) -> None:
     with served(prometheus_of[story]) as url:
-        look = look_at(browser, f"{url}/d/{uid}?refresh=", MOMENT, ARTIFACTS / story / f"{uid}.png")
+        look = look_at(browser, f"{url}/d/{uid}?refresh=&from=now-1h&to=now", MOMENT, ARTIFACTS / story / f"{uid}.png")
     look.page.close()
     assert look.console == []
     assert look.findings == set()

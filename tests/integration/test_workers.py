@@ -22,8 +22,11 @@ def client(redis_server: RedisServer) -> Client:
 
 
 def scrape_when(server: RedisServer, value: float | None, name: str, **labels: str) -> Samples:
-    """Start an exporter on what stands in Redis, and scrape it once a series has this value."""
-    with Exporter(server.exporter_env()) as exporter:
+    """Start an exporter on what stands in Redis, and scrape it once a series has this value.
+
+    What it asks for may change with every scrape: that it does not in a true site is in tests/unit/test_scaling.py.
+    """
+    with Exporter(server.exporter_env() | {"WORKERS_STEADY_SECONDS": "0"}) as exporter:
         return exporter.wait_value(value, name, 15.0, **labels)
 
 

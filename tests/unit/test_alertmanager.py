@@ -338,13 +338,11 @@ def test_each_warning_names_the_collector_that_feeds_it() -> None:
 def test_a_collector_feeds_only_alerts_made_of_its_series() -> None:
     series = {name: {desc.name for desc in collector.descs} for name, (collector, _) in TABLE.items()}
     rules = render_rules(default_thresholds(), "http://127.0.0.1:9820")
-    recorded = {
-        rule["record"]: rule["expr"]
-        for path, text in rules.items()
-        if path.startswith("recording/")
-        for group in yaml.safe_load(text)["groups"]
-        for rule in group["rules"]
-    }
+    recorded: dict[str, str] = {}
+    for path, text in rules.items():
+        for group in yaml.safe_load(text)["groups"] if path.startswith("recording/") else ():
+            for rule in group["rules"]:  # one metric may be recorded by several rules, which differ in their labels
+                recorded[rule["record"]] = recorded.get(rule["record"], "") + rule["expr"]
     for collector, alerts in FED_BY.items():
         for rule in shipped_alerts():
             if rule["alert"] in alerts:

@@ -71,7 +71,11 @@ def test_numbers_have_no_exponent(value: float, text: str) -> None:
 
 def test_the_shipped_templates_render_with_other_thresholds() -> None:
     """Every threshold that a site changes reaches the expression and the text of its alert."""
-    changed = {name: value * 0.9 + 1 for name, value in default_thresholds().items()}
+    changed = {
+        # those of the objectives are held to what the histograms have (test_objectives.py)
+        name: value if name.startswith("slo_") else value * 0.9 + 1
+        for name, value in default_thresholds().items()
+    }
     for path, text in render_rules(changed, "http://other:1").items():
         assert DEFAULT_PUBLIC_URL not in text
         assert yaml.safe_load(text)["groups"], path

@@ -15,13 +15,14 @@ from supercheck_exporter.bullmq.loads import Load, Loads
 from supercheck_exporter.collectors.workers import (
     MAX_HEARTBEAT_BYTES,
     WorkersCollector,
-    desired,
     locations_of,
     parse_heartbeat,
+    policy,
 )
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Run, SourceError
 from supercheck_exporter.exposition import Renderer
+from supercheck_exporter.scaling import Policy
 from supercheck_exporter.settings.queues import QUEUES
 from supercheck_exporter.sources.redis import Command, RedisSource
 
@@ -151,35 +152,6 @@ def test_a_location_in_a_queue_s_name(queue: str, locations: set[str]) -> None:
 
 # -- how many are wanted ---------------------------------------------------------------------------
 
-MINUTES_5 = 300.0
-POLICY = [
-    # backlog, active, oldest, current -> desired
-    (0, 0, 0.0, 3, 1),
-    (9, 0, 0.0, 3, 1),
-    (9, 0, None, 3, 1),
-    (0, 0, 0.0, 0, 1),
-    (0, 2, 0.0, 3, 2),  # two are busy
-    (0, 9, 0.0, 3, 3),  # so many run elsewhere
-    (10, 0, 0.0, 3, 3),
-    (50, 0, MINUTES_5, 3, 3),
-    (50, 0, MINUTES_5 + 0.1, 3, 4),
-    (10, 0, MINUTES_5 + 0.1, 10, 10),
-    (10, 0, 1e9, 0, 1),
-    (10, 0, 0.0, 0, 1),
-    (10, 0, None, 3, None),  # the age decides, and is unknown
-    (51, 0, 0.0, 3, 10),
-    (51, 0, None, 3, 10),
-    (10_000, 3, 1e9, 3, 10),
-    (10_000, 15, 1e9, 15, 15),  # never below what is busy, even over the most
-    (0, 0, 0.0, 15, 1),
-    (30, 0, 0.0, 15, 10),
-]
-
-
-@pytest.mark.parametrize(("backlog", "active", "oldest", "current", "wanted"), POLICY)
-def test_the_policy(backlog: int, active: int, oldest: float | None, current: int, wanted: int | None) -> None:
-    assert desired(Load(backlog, active, oldest), current, load({})) == wanted
-
 
 def test_the_policy_is_a_setting() -> None:
     settings = load(
@@ -188,11 +160,11 @@ def test_the_policy_is_a_setting() -> None:
             "WORKERS_MAX": "4",
             "WORKERS_SCALE_DOWN_BELOW": "2",
             "WORKERS_SCALE_UP_ABOVE": "5",
+            "WORKERS_STEADY_SECONDS": "60",
             "THRESHOLD_QUEUE_OLDEST_READY_WARNING_SECONDS": "10",
         }
     )
-    wanted = [desired(Load(backlog, 0, age), 2, settings) for backlog, age in ((1, 0), (2, 0), (2, 11), (5, 0), (6, 0))]
-    assert wanted == [0, 2, 3, 2, 4]
+    assert policy(settings) == Policy(0, 4, 2, 5, 10, 60)
 
 
 # -- the collector ---------------------------------------------------------------------------------
@@ -346,7 +318,7 @@ def test_no_more_than_a_heartbeat_s_length_is_read() -> None:
 
 
 def test_desired_is_the_most_that_any_queue_of_the_location_wants() -> None:
-    site = Site()
+    site = Site(WORKERS_STEADY_SECONDS="0")
     site.worker("a-1", beat())
     site.quiet(monitor_local=Load(51, 0, 1.0))
     assert site.samples()["workers_desired"] == {("local",): 10}

@@ -87,7 +87,8 @@ export async function jobStarted(jobId) {
 
 export async function runEnded(runId, status, details = null) {
   await sql`
-    UPDATE runs SET status = ${status}, error_details = ${details}, completed_at = now() AT TIME ZONE 'utc'
+    UPDATE runs SET status = ${status}, error_details = ${details}, completed_at = now() AT TIME ZONE 'utc',
+                    duration_ms = (extract(epoch FROM (now() AT TIME ZONE 'utc') - started_at) * 1000)::int
     WHERE id = ${runId}`;
 }
 

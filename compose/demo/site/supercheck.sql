@@ -3,7 +3,8 @@
 
 CREATE TABLE organization (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL, slug text, metadata jsonb, created_at timestamp,
-    subscription_plan text, subscription_status text, subscription_ends_at timestamp
+    subscription_plan text, subscription_status text, subscription_ends_at timestamp,
+    playwright_minutes_used int, k6_vu_minutes_used int, ai_credits_used int
 );
 CREATE TABLE plan_limits (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), plan text UNIQUE NOT NULL, running_capacity int, queued_capacity int,
@@ -23,7 +24,7 @@ CREATE INDEX ON jobs (organization_id);
 CREATE INDEX ON jobs (project_id, status);
 CREATE TABLE runs (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), job_id uuid REFERENCES jobs, project_id uuid REFERENCES projects,
-    status varchar(50) DEFAULT 'queued', error_details text, metadata jsonb,
+    status varchar(50) DEFAULT 'queued', error_details text, metadata jsonb, duration_ms int,
     created_at timestamp DEFAULT (now() AT TIME ZONE 'utc'), started_at timestamp, completed_at timestamp
 );
 CREATE INDEX ON runs (job_id);
@@ -51,6 +52,13 @@ CREATE TABLE monitor_aggregates (
 );
 CREATE INDEX ON monitor_aggregates (monitor_id, period_type, period_start);
 CREATE INDEX ON monitor_aggregates (period_type, period_start);
+CREATE TABLE usage_events (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), organization_id uuid REFERENCES organization, event_type text,
+    event_name text, units numeric(10, 4), metadata jsonb, created_at timestamp DEFAULT (now() AT TIME ZONE 'utc')
+);
+CREATE INDEX ON usage_events (organization_id);
+CREATE INDEX ON usage_events (event_type);
+CREATE INDEX ON usage_events (created_at);
 CREATE TABLE locations (code varchar(50) PRIMARY KEY, is_enabled bool DEFAULT true);
 CREATE TABLE audit_logs (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), action varchar(255), details jsonb, created_at timestamp

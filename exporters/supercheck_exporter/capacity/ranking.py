@@ -49,7 +49,7 @@ def rank(
         return -pressure(max(use.running, (runs or {}).get(id_, 0)), use.queued, limits[id_]), id_
 
     ordered = sorted(everyone, key=worst_first)
-    names = _names(ordered[:top], organizations)
+    names = labels_of(ordered[:top], {id_: one.slug for id_, one in organizations.items()})
     shown = [
         Shown(
             names[id_],
@@ -66,11 +66,11 @@ def rank(
     return Ranking(shown, _at_limit(uses, limits))
 
 
-def _names(ids: list[str], organizations: Mapping[str, Organization]) -> dict[str, str]:
+def labels_of(ids: list[str], slugs: Mapping[str, str]) -> dict[str, str]:
     """The slug; the id where there is none, or where it would be taken for another's series."""
-    slugs = {id_: organizations[id_].slug if id_ in organizations else "" for id_ in ids}
-    taken = Counter([*slugs.values(), *ids, OTHER, ""])
-    return {id_: slug if taken[slug] == 1 else id_ for id_, slug in slugs.items()}
+    slug_of = {id_: slugs.get(id_, "") for id_ in ids}
+    taken = Counter([*slug_of.values(), *ids, OTHER, ""])
+    return {id_: slug if taken[slug] == 1 else id_ for id_, slug in slug_of.items()}
 
 
 def _plan(organization: Organization | None) -> str:

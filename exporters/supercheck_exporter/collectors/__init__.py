@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from supercheck_exporter.collectors.analytics import AnalyticsCollector
 from supercheck_exporter.collectors.backups import BackupsCollector
 from supercheck_exporter.collectors.dependencies import DependenciesCollector
 from supercheck_exporter.collectors.endpoints import EndpointsCollector
@@ -59,6 +60,10 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
         DependenciesCollector,
         lambda site: DependenciesCollector(site.dependencies, site.dependency_prober),
     ),
+    "analytics": (
+        AnalyticsCollector,
+        lambda site: AnalyticsCollector(site.analytics, site.settings.analytics_top_organizations),
+    ),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -80,6 +85,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "s3_lifecycle": ("S3_ENDPOINT",),
     "endpoints": (_ENDPOINTS,),
     "dependencies": (_DEPENDENCIES,),
+    "analytics": (_DATABASE,),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.keyspace import HEARTBEAT_PREFIX, Keyspace
 from supercheck_exporter.bullmq.loads import Load, Loads
 from supercheck_exporter.core import Collector, Sample, SourceError, gauge
+from supercheck_exporter.scaling import Policy, Scaler
 from supercheck_exporter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,8 @@ STARTED = gauge(
 )
 DESIRED = gauge(
     "supercheck_workers_desired",
-    "Workers that the backlog asks for at this location; absent while an input is unknown.",
+    "Workers that the backlog asks for at this location, changed once in 5 minutes at most (setting); absent while an "
+    "input is unknown.",
     "location",
 )
 
@@ -112,26 +115,6 @@ def locations_of(queues: Iterable[str]) -> set[str]:
     return codes
 
 
-def desired(load: Load, current: int, settings: Settings) -> int | None:
-    """Workers that one queue wants of a location that has ``current``: the seed's policy.
-
-    Under the lower bound the fewest, over the upper one the most, between them what there is, and one
-    more when the oldest job has waited too long. Never fewer than what its running jobs can occupy.
-    None where the age decides and is unknown.
-    """
-    if load.backlog < settings.workers_scale_down_below:
-        wanted = settings.workers_min
-    elif load.backlog > settings.workers_scale_up_above:
-        wanted = settings.workers_max
-    elif load.oldest_ready_seconds is None:
-        return None
-    else:
-        too_long = load.oldest_ready_seconds > settings.thresholds["queue_oldest_ready_warning_seconds"]
-        wanted = current + (1 if too_long else 0)
-    wanted = min(max(wanted, settings.workers_min), settings.workers_max)
-    return max(wanted, min(int(load.active), current))
-
-
 class WorkersCollector(Collector):
     """Reads the known heartbeats afresh on each scrape, in one round trip."""
 
@@ -143,6 +126,7 @@ class WorkersCollector(Collector):
         self._clients = clients
         self._loads = loads
         self._settings = keyspace.source.settings
+        self._scaler = Scaler(policy(self._settings))
         self._malformed: set[bytes] = set()
 
     def start(self) -> None:
@@ -172,9 +156,9 @@ class WorkersCollector(Collector):
         for queue, serving in self._serving(beats, queues).items():
             yield SERVING(serving, keys.label(queue))
             yield SLOTS(serving * self._concurrency(queue), keys.label(queue))
-        loads = self._loads.fresh(MAX_AGE_SECONDS)
+        loads, now = self._loads.fresh(MAX_AGE_SECONDS), time.monotonic()
         for location, count in places.items():
-            wanted = self._desired(location, count, loads)
+            wanted = self._desired(location, count, loads, now)
             if wanted is not None:
                 yield DESIRED(wanted, location)
 
@@ -214,15 +198,20 @@ class WorkersCollector(Collector):
     def _concurrency(self, queue: str) -> float:
         return self._settings.queue_concurrency.get(queue, APP_QUEUES.get(queue, 1))
 
-    def _desired(self, location: str, current: int, loads: dict[str, Load]) -> int | None:
+    def _desired(self, location: str, current: int, loads: dict[str, Load], now: float) -> int | None:
         """The most that any queue of the location wants; None as soon as one of them is unknown."""
         names = ("playwright-global", "k6-global", f"k6-{location}", f"monitor-{location}")
-        wants = []
-        for name in names:
-            if name in self._keyspace.queues:
-                load = loads.get(name)
-                wanted = desired(load, current, self._settings) if load is not None else None
-                if wanted is None:
-                    return None
-                wants.append(wanted)
-        return max(wants, default=None)
+        known = [loads.get(name) for name in names if name in self._keyspace.queues]
+        return self._scaler.ask(location, known, current, now)
+
+
+def policy(settings: Settings) -> Policy:
+    """The settings as the scaler takes them."""
+    return Policy(
+        least=settings.workers_min,
+        most=settings.workers_max,
+        down_below=settings.workers_scale_down_below,
+        up_above=settings.workers_scale_up_above,
+        too_long_seconds=settings.thresholds["queue_oldest_ready_warning_seconds"],
+        steady_seconds=settings.workers_steady_seconds,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from supercheck_exporter.settings import probes, workers
+from supercheck_exporter.settings.analytics import AnalyticsSettings
 from supercheck_exporter.settings.backup import BackupSettings
 from supercheck_exporter.settings.capacity import CapacitySettings
 from supercheck_exporter.settings.database import DatabaseSettings
@@ -34,6 +35,7 @@ class Settings(
     DependencySettings,
     ProbeSettings,
     WorkerSettings,
+    AnalyticsSettings,
     CapacitySettings,
     QueueSettings,
     DatabaseSettings,

@@ -19,3 +19,6 @@ class WorkerSettings(Group):
     workers_max: Count = setting(10, "a whole number over 0", "Most workers of a location.")
     workers_scale_down_below: Positive = setting(10, "jobs over 0", "Backlog below which workers may go.")
     workers_scale_up_above: Positive = setting(50, "jobs over 0", "Backlog above which workers must come.")
+    workers_steady_seconds: Annotated[float, Field(ge=0, le=3600)] = setting(
+        300, "seconds from 0 to 3600", "Least time between two changes of how many workers a location wants."
+    )

@@ -17,6 +17,7 @@ from supercheck_exporter.thresholds import (
     queue,
     redis,
     secrets,
+    slo,
     storage,
     worker,
 )
@@ -33,6 +34,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *secrets.THRESHOLDS,
     *backup.THRESHOLDS,
     *storage.THRESHOLDS,
+    *slo.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 

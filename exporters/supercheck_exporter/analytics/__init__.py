@@ -1,0 +1,1 @@
+"""Analytics: how much is used, by whom, and whether it grows."""
