@@ -114,7 +114,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             ),
             f"min(({CERTIFICATES}) - time())",
             unit="s",
-            decimals=0,
+            decimals=1,
             levels=limits.below(warning="certificate_warning_seconds", critical="certificate_critical_seconds"),
             no_data="nothing that is probed has one",
             runbooks=["CertificateExpiring"],

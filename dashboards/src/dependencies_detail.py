@@ -35,7 +35,13 @@ def _breakers(limits: Thresholds, closed: str, slow: str) -> models.Panel:
         [
             Value("Breaker", closed, "short", mappings=[_BREAKER]),
             Value("Last probe", promql.each("supercheck_dependency_up", "", "dependency"), "short", mappings=[_UP]),
-            Value("p95", promql.known(slow), "s", limits.above(warning="dependency_slow_seconds"), decimals=2),
+            Value(
+                "p95",
+                promql.known(f"max by (dependency) ({slow})"),
+                "s",
+                limits.above(warning="dependency_slow_seconds"),
+                decimals=2,
+            ),
             Value("Openings", f'max by (dependency) ({transitions}{{from="closed"}})', "short", decimals=0),
             Value(
                 "Not closed",
@@ -223,7 +229,7 @@ def certificates_section(limits: Thresholds, left: str) -> Section:
             "its renewal fails. When it ends, clients refuse the connection.",
         ),
         [Label("endpoint", "Shown by", width=200)],
-        [Value("Time left", f"min by (endpoint) ({left})", "s", levels, decimals=0)],
+        [Value("Time left", f"min by (endpoint) ({left})", "s", levels, decimals=1)],
         no_data="nothing that is probed has one",
         sort_by="Time left",
         descending=False,

@@ -66,6 +66,7 @@ class MailServer(Controller):
     def __init__(self, tls: ssl.SSLContext | None = None, *, secure: bool = False, port: int | None = None) -> None:
         self.verbs: list[str] = []
         self.refuses = False
+        self.gone = False
         self.open: set[int] = set()
         """Connections, by what serves them."""
         self._starttls = None if secure else tls
@@ -86,5 +87,8 @@ class MailServer(Controller):
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.gone:
+            return
+        self.gone = True
         wait_for(lambda: not self.open, START_SECONDS, "whoever asked has left")
         self.stop()
