@@ -75,7 +75,7 @@ class DatabaseSite:
             self.server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
             return not any(client.is_alive() for client in self._crowd)
 
-        wait_for(gone, 30, "the crowd is gone")
+        wait_for(gone, 60, "the crowd is gone")
         self._crowd = []
 
     def notify(self, status: str, number: int) -> None:

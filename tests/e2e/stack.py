@@ -90,7 +90,7 @@ class Stack:
                     answers.__enter__()
             for server in (self.exporter, self.alertmanager, self.prometheus):
                 server.start()
-            wait_for(self._measures, 30, "Prometheus has the exporter's series")
+            wait_for(self._measures, 60, "Prometheus has the exporter's series")
         except BaseException:
             self.stop()
             raise

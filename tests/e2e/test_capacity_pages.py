@@ -101,7 +101,7 @@ def test_an_organization_at_its_queue_limit_is_named(trouble: Trouble) -> None:
     # as Supercheck writes it
     assert trouble.stack.database is not None
     refused = "SELECT count(*) AS rows FROM runs WHERE error_details LIKE 'Queue capacity limit reached%'"
-    wait_for(lambda: trouble.stack.database.server.run(refused)[0]["rows"], 30, "runs are refused")  # type: ignore[union-attr]
+    wait_for(lambda: trouble.stack.database.server.run(refused)[0]["rows"], 60, "runs are refused")  # type: ignore[union-attr]
 
 
 @pytest.mark.promise("page arrives")

@@ -23,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_a_healthy_database_is_silent(stack: Stack) -> None:
-    wait_for(lambda: stack.prometheus.value("site:supercheck_postgres_connections:ratio"), 30, "it is measured")
+    wait_for(lambda: stack.prometheus.value("site:supercheck_postgres_connections:ratio"), 60, "it is measured")
     assert stack.prometheus.alerts(component="database") == []
 
 
@@ -37,7 +37,7 @@ def test_a_pool_that_is_lent_out_pages_and_resolves(stack: Stack) -> None:
     assert "supercheck" in page.title
     assert any(link.endswith("/runbooks/PgBouncerClientsWaiting") for link in page.links)
     wait_for(lambda: stack.prometheus.firing(alertname="PgBouncerPoolSaturated"), FIRE_SECONDS, "it is saturated")
-    held = wait_for(lambda: stack.alertmanager.alerts(alertname="PgBouncerPoolSaturated"), 20, "Alertmanager has it")
+    held = wait_for(lambda: stack.alertmanager.alerts(alertname="PgBouncerPoolSaturated"), 60, "Alertmanager has it")
     assert all(alert.inhibited_by for alert in held), "the page says it already"
     stack.database.disperse()
     stack.sinks.wait_message("pagerduty", "resolved", "PgBouncerClientsWaiting", RESOLVE_SECONDS, began)
@@ -48,7 +48,7 @@ def test_alerts_of_supercheck_that_fail_page_and_resolve(stack: Stack) -> None:
     assert stack.database is not None
     began = time.time()
     counter = 'supercheck_notifications_total{provider="slack",status="failed"}'
-    wait_for(lambda: stack.prometheus.value(counter) == 0, 30, "Prometheus has the counter from before the failures")
+    wait_for(lambda: stack.prometheus.value(counter) == 0, 60, "Prometheus has the counter from before the failures")
     stack.database.notify("failed", 8)
     page = stack.sinks.wait_message("pagerduty", "firing", "NotificationsFailing", FIRE_SECONDS, began)
     assert "slack" in page.title
@@ -61,7 +61,7 @@ def test_alerts_of_supercheck_that_fail_page_and_resolve(stack: Stack) -> None:
 def test_a_vault_that_is_sealed_pages_and_resolves(stack: Stack) -> None:
     assert stack.vault is not None
     began = time.time()
-    wait_for(lambda: stack.prometheus.value("supercheck_vault_sealed") == 0, 30, "Vault is measured")
+    wait_for(lambda: stack.prometheus.value("supercheck_vault_sealed") == 0, 60, "Vault is measured")
     stack.vault.state = "sealed"
     page = stack.sinks.wait_message("pagerduty", "firing", "VaultSealed", FIRE_SECONDS, began)
     assert "vault-1" in page.title

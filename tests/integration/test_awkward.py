@@ -99,7 +99,7 @@ def test_a_queue_name_that_is_no_text(emptied: RedisServer) -> None:
     client.hset(b"bull:\xff\xfe:meta", "version", "bullmq:5.77.6")
     client.rpush(b"bull:\xff\xfe:wait", "1", "2")
     with Exporter(emptied.exporter_env()) as exporter:
-        wait_for(lambda: exporter.scrape().values("supercheck_queue_backlog_jobs", by="queue"), 10.0, "queues")
+        wait_for(lambda: exporter.scrape().values("supercheck_queue_backlog_jobs", by="queue"), 60, "queues")
         name = r"\xff\xfe"
         exporter.wait_value(2, "supercheck_queue_backlog_jobs", queue=name)
         check_page(exporter)

@@ -69,7 +69,7 @@ def test_one_trace_from_the_request_to_the_job_s_last_query(sink: OtlpSink, redi
         assert app.get("/api/run?token=s3cr3t").json()
         (job,) = arrived(sink, "Worker.run playwright-global")
         # the worker's and the app's batches come in any order
-        wait_for(lambda: {"GET", "INSERT"} <= {span.name for span in sink.spans}, 30, "the app's spans arrived")
+        wait_for(lambda: {"GET", "INSERT"} <= {span.name for span in sink.spans}, 60, "the app's spans arrived")
         found = tree(sink, job.trace)
         lines = app.lines() + worker.lines()
     request, add, run = "GET supercheck-app", "Queue.add playwright-global supercheck-app", f"{job.name} {job.service}"
@@ -98,7 +98,7 @@ def test_what_the_worker_and_redis_hold_is_as_without_it(sink: OtlpSink, redis: 
     ):
         job = app.get("/api/run").json()["id"]
         key = f"bull:playwright-global:{job}"
-        wait_for(lambda: redis.client().hget(key, "returnvalue"), 30, "the job is done")
+        wait_for(lambda: redis.client().hget(key, "returnvalue"), 60, "the job is done")
         data, returned = (json.loads(redis.client().hget(key, name)) for name in ("data", "returnvalue"))
     assert data == returned["data"] == {"runId": data["runId"], "secret": "hunter2"}
     assert returned["keys"] == ["runId", "secret"]
@@ -114,7 +114,7 @@ def test_nothing_secret_leaves_the_process(sink: OtlpSink, redis: RedisServer, d
         assert app.get("/api/broken?password=s3cr3t").status_code == 500
         app.get("/api/loop")
         arrived(sink, "Worker.run playwright-global")
-        wait_for(lambda: (statements(sink)[LOOP], statements(sink)[BROKEN]) == (12, 1), 30, "every query arrived")
+        wait_for(lambda: (statements(sink)[LOOP], statements(sink)[BROKEN]) == (12, 1), 60, "every query arrived")
     everything = json.dumps([(span.name, span.error, span.attributes) for span in sink.spans])
     assert [secret for secret in SECRETS if secret in everything] == []
     assert {span.error for span in sink.named("SELECT") if span.error} == {"PostgreSQL 42P01"}
@@ -189,7 +189,7 @@ class TestTheHostIsUnharmed:
         with SiteProcess("app", redis, preload(sink.url, "supercheck-app"), database) as app:
             for _ in range(50):
                 assert app.get("/api/run").status_code == 200
-            wait_for(lambda: sink.requests, 30, "it has tried")
+            wait_for(lambda: sink.requests, 60, "it has tried")
             assert app.get("/api/run").status_code == 200
 
     def test_a_defect_of_ours(self, redis: RedisServer, database: str, tmp_path: Path) -> None:

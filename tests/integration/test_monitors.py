@@ -65,7 +65,7 @@ def monitor(site: PostgresServer, *, every: int, checked: str, status: str = "up
     )
 
 
-def near(value: float | None, expected: float, within: float = 30) -> bool:
+def near(value: float | None, expected: float, within: float = 120) -> bool:
     return value is not None and expected <= value < expected + within
 
 
@@ -79,7 +79,7 @@ def test_the_most_overdue_enabled_monitor(site: PostgresServer, watch: Watch) ->
     samples = exporter.scrape("monitors")
     assert near(samples.value("supercheck_monitor_staleness_seconds"), 900)
     intervals = samples.value("supercheck_monitor_staleness_intervals")
-    assert near(intervals, 4, 0.1)
+    assert near(intervals, 4, 0.4)
     assert samples.values("supercheck_monitors", "status") == {
         "up": 3, "down": 1, "paused": 1, "pending": 0, "maintenance": 0, "error": 0,
     }  # fmt: skip
@@ -175,14 +175,14 @@ def test_the_schedule_key_warns_before_the_monitors_go_stale(site: PostgresServe
     monitor(site, every=5, checked=UTC)
     bullmq_newest.queue(queue).schedule("one", {"every": 300_000})
     client = redis_server.client()
-    client.pexpire(f"bull:{queue}:repeat", 20_000)
+    client.pexpire(f"bull:{queue}:repeat", 600_000)
     env = redis_server.exporter_env() | site.exporter_env() | {"DATABASE_READ_SECONDS": "1"}
     with Exporter(env) as exporter:
         exporter.wait_value(1, "supercheck_schedules_expected", timeout=30, queue=queue)
         before = exporter.wait_value(1, "supercheck_queue_schedules", queue=queue)
         ttl = before.value("supercheck_queue_schedule_key_ttl_seconds", queue=queue)
         assert ttl is not None  # what QueueSchedulesWillVanish reads, while all is well
-        assert ttl < 21
+        assert ttl < 601
         assert before.value("supercheck_monitor_staleness_seconds") == 0
         client.pexpire(f"bull:{queue}:repeat", 1)
         gone = exporter.wait_value(0, "supercheck_queue_schedules", queue=queue)
@@ -192,7 +192,7 @@ def test_the_schedule_key_warns_before_the_monitors_go_stale(site: PostgresServe
         def intervals() -> float | None:
             return exporter.scrape("monitors").value("supercheck_monitor_staleness_intervals")
 
-        wait_for(lambda: near(intervals(), 5, 0.4), 30, "the monitor is five intervals old")
+        wait_for(lambda: near(intervals(), 5, 0.4), 60, "the monitor is five intervals old")
 
 
 def test_a_missing_grant_is_named(site: PostgresServer, watch: Watch) -> None:

@@ -70,7 +70,7 @@ def test_the_oldest_transaction_and_who_waits_for_its_lock(postgres: PostgresSer
         waiter.rollback()
     assert one is not None
     assert two is not None
-    assert 0 < one < two < 60
+    assert 0 < one < two < 600
     samples = exporter.wait_value(0, "supercheck_postgres_lock_waiters", database=DATABASE)
     after = samples.value("supercheck_postgres_oldest_transaction_age_seconds", database=DATABASE)
     assert after is not None
@@ -127,7 +127,7 @@ def test_a_big_table_that_is_read_whole_is_named(postgres: PostgresServer, expor
         more = {table: value - before[table] for table, value in now.items() if value > before[table]}
         return more if more.get("monitor_results", 0) >= 2 * BIG else None
 
-    assert wait_for(read, 10, "both reads are counted") == {"monitor_results": 2 * BIG}
+    assert wait_for(read, 60, "both reads are counted") == {"monitor_results": 2 * BIG}
     samples = exporter.wait_value(1000, "supercheck_postgres_table_dead_rows", table="monitor_results")
     assert samples.value("supercheck_postgres_table_live_rows", table="monitor_results") == BIG - 1000
 

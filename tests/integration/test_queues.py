@@ -170,7 +170,7 @@ def test_the_oldest_job_of_a_paused_queue(
 
 def make_older_than_tolerance(server: RedisServer, since: float) -> None:
     """Wait until what happened at `since` can be told from what happens now."""
-    wait_for(lambda: now(server.client()) > since + 0.6, 5.0, "0.6 s have passed")
+    wait_for(lambda: now(server.client()) > since + 0.6, 60, "0.6 s have passed")
 
 
 def test_the_oldest_job_is_the_first_come(
@@ -261,7 +261,7 @@ def test_an_overdue_delayed_job_is_backlog(
     job = queue.add(delay=50)
     queue.add(delay=HOUR_MS)
     due = (job["timestamp"] + 50) / 1000
-    wait_for(lambda: now(redis_server.client()) > due + 0.01, 5.0, "the job is due")
+    wait_for(lambda: now(redis_server.client()) > due + 0.01, 60, "the job is due")
     samples = exporter.scrape("queues")
     assert samples.value("supercheck_queue_overdue_delayed_jobs", queue=queue.name) == 1
     assert samples.value("supercheck_queue_backlog_jobs", queue=queue.name) == 1
@@ -277,7 +277,7 @@ def test_a_job_that_was_delayed_for_an_hour_waits_from_when_it_was_ready(
     queue.add_many(2, delay=HOUR_MS + 20, timestamp=moment - HOUR_MS)
     worker = queue.worker("hang", concurrency=1)
     worker.wait("hanging", 1)
-    wait_for(lambda: queue.call("getWaitingCount") == 1, 5.0, "the second job was moved to wait")
+    wait_for(lambda: queue.call("getWaitingCount") == 1, 60, "the second job was moved to wait")
     check_oldest_ready(exporter, redis_server, queue, (moment + 20) / 1000)
     with old_exporter(redis_server, queue) as cold:
         check_oldest_ready(cold, redis_server, queue, (moment + 20) / 1000)
@@ -325,7 +325,7 @@ def test_a_retry_waits_from_when_it_was_ready_again(
     since = fail_once_and_promote(redis_server, queue, moment - HOUR_MS)
     name = "supercheck_queue_oldest_ready_job_age_seconds"
     # only the events know it, and the exporter reads them a moment after they happen
-    wait_for(lambda: exporter.scrape("queues").value(name, queue=queue.name) is not None, 5.0, "the age is known")
+    wait_for(lambda: exporter.scrape("queues").value(name, queue=queue.name) is not None, 60, "the age is known")
     check_oldest_ready(exporter, redis_server, queue, since)
 
 
@@ -412,9 +412,9 @@ def test_a_job_whose_worker_died_is_stalled_once_its_lock_is_gone(
     # its first check marks both active jobs; the next, which would take the dead one back, is far away
     marking = queue.worker("hang", stalledInterval=600_000)
     client = redis_server.client()
-    wait_for(lambda: client.scard(queue.base + "stalled") == 2, 5.0, "both jobs are marked")
+    wait_for(lambda: client.scard(queue.base + "stalled") == 2, 60, "both jobs are marked")
     env = redis_server.exporter_env() | {"BULLMQ_QUEUES": queue.name}
-    wait_for(lambda: len(client.keys(queue.base + "*:lock")) == 1, 5.0, "the dead worker's lock ran out")
+    wait_for(lambda: len(client.keys(queue.base + "*:lock")) == 1, 60, "the dead worker's lock ran out")
     with Exporter(env) as exporter:
         exporter.wait_value(1, "supercheck_queue_stalled_jobs", queue=queue.name)
     for worker in (healthy, marking):
@@ -430,7 +430,7 @@ def test_healthy_jobs_in_the_stalled_set_are_not_stalled(
     worker.wait("hanging", 2)
     marking = queue.worker("hang", stalledInterval=600_000)
     client = redis_server.client()
-    wait_for(lambda: client.scard(queue.base + "stalled") == 2, 5.0, "both jobs are marked")
+    wait_for(lambda: client.scard(queue.base + "stalled") == 2, 60, "both jobs are marked")
     with Exporter(redis_server.exporter_env() | {"BULLMQ_QUEUES": queue.name}) as exporter:
         exporter.wait_value(0, "supercheck_queue_stalled_jobs", queue=queue.name)
     for each in (worker, marking):
@@ -510,7 +510,7 @@ def test_a_schedule_that_nobody_runs_is_late(
     queue.schedule("often", {"every": 200})
     [(_, next_ms)] = redis_server.client().zrange(queue.base + "repeat", 0, 0, withscores=True)
     due = next_ms / 1000
-    wait_for(lambda: now(redis_server.client()) > due + 0.6, 5.0, "the schedule is late")
+    wait_for(lambda: now(redis_server.client()) > due + 0.6, 60, "the schedule is late")
     with ages_between(redis_server.client()) as truth:
         samples = exporter.scrape("queues")
     truth.check_age(samples.value("supercheck_queue_schedule_lateness_seconds", queue=queue.name), due)

@@ -281,7 +281,7 @@ def test_a_critical_silences_its_own_queue_and_no_other(running: Running) -> Non
 
 def test_a_failed_collector_silences_only_what_it_feeds(running: Running) -> None:
     running.fire("CollectorFailing", "warning", "observability", collector="queue_events", node="a:1")
-    wait_for(lambda: running.alertmanager.alerts(alertname="CollectorFailing"), 10, "CollectorFailing is known")
+    wait_for(lambda: running.alertmanager.alerts(alertname="CollectorFailing"), 60, "CollectorFailing is known")
     running.fire("QueueJobsStalled", "warning", "queue", queue="fed")
     running.fire("QueueJobStuckActive", "warning", "queue", queue="fed")
     running.fire("QueueNotProcessing", "critical", "queue", queue="fed-2")

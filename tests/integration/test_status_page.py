@@ -115,7 +115,7 @@ def section(page: Page, heading: str) -> str:
 @pytest.mark.promise("status page")
 def test_all_is_well(phone: Page, redis_server: RedisServer) -> None:
     with Exporter(redis_server.exporter_env()) as exporter:
-        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 20.0, "every source was read")
+        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 60, "every source was read")
         phone.goto(exporter.url)
         assert "nothing is over its threshold" in phone.inner_text("h1")
         assert section(phone, "Over their threshold now") == "Nothing."
@@ -130,7 +130,7 @@ def test_a_queue_is_too_deep(phone: Page, redis_server: RedisServer, bullmq_newe
     queue.add_many(12)
     settings = {"BULLMQ_QUEUES": queue.name, "QUEUE_CAPACITY": f"{queue.name}=12"}
     with Exporter(redis_server.exporter_env() | settings) as exporter:
-        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 20.0, "every source was read")
+        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 60, "every source was read")
         phone.goto(exporter.url)
         assert "over the threshold" in phone.inner_text("h1")
         assert phone.get_by_role("row", name="NoWorkersForQueue").count() >= 1
@@ -148,7 +148,7 @@ def test_a_queue_is_too_deep(phone: Page, redis_server: RedisServer, bullmq_newe
 @pytest.mark.promise("status page")
 def test_redis_is_gone_and_comes_back(phone: Page) -> None:
     with RedisServer() as server, Exporter(server.exporter_env()) as exporter:
-        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 20.0, "every source was read")
+        wait_for(lambda: exporter.get("/-/ready").status_code == 200, 60, "every source was read")
         server.kill()
         exporter.scrape()
         phone.goto(exporter.url)
@@ -160,7 +160,7 @@ def test_redis_is_gone_and_comes_back(phone: Page) -> None:
         check_readable(phone)
         picture(phone, "redis-down")
         server.start()
-        wait_for(lambda: exporter.scrape().value("supercheck_redis_node_up") == 1, 20.0, "Redis is seen again")
+        wait_for(lambda: exporter.scrape().value("supercheck_redis_node_up") == 1, 60, "Redis is seen again")
         phone.reload()
         assert f"{server.address} up" in section(phone, "Sources")
 

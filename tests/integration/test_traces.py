@@ -34,7 +34,7 @@ def trace_of_a_scrape(sink: OtlpSink, exporter: Exporter) -> list[Span]:
     before = len(sink.named("scrape"))
     exporter.scrape()
     # a span is sent when it ends, so its root comes last
-    wait_for(lambda: len(sink.named("scrape")) > before, 30, "the scrape's root span arrived")
+    wait_for(lambda: len(sink.named("scrape")) > before, 60, "the scrape's root span arrived")
     root = sink.named("scrape")[-1]
     return [span for span in sink.spans if span.trace == root.trace]
 

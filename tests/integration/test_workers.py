@@ -27,7 +27,7 @@ def scrape_when(server: RedisServer, value: float | None, name: str, **labels: s
     What it asks for may change with every scrape: that it does not in a true site is in tests/unit/test_scaling.py.
     """
     with Exporter(server.exporter_env() | {"WORKERS_STEADY_SECONDS": "0"}) as exporter:
-        return exporter.wait_value(value, name, 15.0, **labels)
+        return exporter.wait_value(value, name, 60.0, **labels)
 
 
 def test_workers_by_location(redis_server: RedisServer, client: Client) -> None:

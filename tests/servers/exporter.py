@@ -155,7 +155,7 @@ class Exporter(Server):
         assert answer.status_code == 200, f"/metrics answered {answer.status_code}: {answer.text[:500]}"
         return Samples(answer.text)
 
-    def wait_value(self, value: float | None, name: str, timeout: float = 15.0, **labels: str) -> Samples:
+    def wait_value(self, value: float | None, name: str, timeout: float = 60.0, **labels: str) -> Samples:
         """Scrape until a series has this value (None: is absent); return that scrape."""
         last: list[float | None] = []
 
@@ -176,7 +176,7 @@ class Exporter(Server):
     def wait_follows(self) -> None:
         """Wait until it reads the events streams; what happens in the queues from now on is counted."""
         name = "supercheck_queue_events_last_success_timestamp_seconds"
-        wait_for(lambda: self.scrape("queue_events").value(name), 15.0, "it follows the events streams")
+        wait_for(lambda: self.scrape("queue_events").value(name), 60.0, "it follows the events streams")
 
     def threads(self) -> int:
         """Threads of the process now."""

@@ -22,7 +22,7 @@ import pytest
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 LOG_TAIL_LINES = 30
 # Below the range of outgoing connections (32768-60999), so that no client takes the port between
