@@ -47,7 +47,8 @@ class DatabaseSite:
 
     def settings(self) -> dict[str, str]:
         """What the exporter must know of it."""
-        return self.server.exporter_env() | self.pooler.exporter_env() | {"DATABASE_TIMEOUT_SECONDS": "2"}
+        shortened = {"DATABASE_TIMEOUT_SECONDS": "2", "DATABASE_READ_SECONDS": "1"}
+        return self.server.exporter_env() | self.pooler.exporter_env() | shortened
 
     def start(self) -> Self:
         """Both servers, some rows, and the client."""
