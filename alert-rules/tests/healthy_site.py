@@ -24,6 +24,7 @@ WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",
 GROUPS = (
     "supercheck-recording-capacity",
     "supercheck-recording-database",
+    "supercheck-recording-edge",
     "supercheck-recording-storage",
     "supercheck-recording-dependency",
     "supercheck-recording-queue",
@@ -39,6 +40,8 @@ GROUPS = (
     "supercheck-database",
     "supercheck-capacity",
     "supercheck-monitor",
+    "supercheck-edge",
+    "supercheck-api",
     "supercheck-dependency",
     "supercheck-secrets",
     "supercheck-backup",
@@ -179,6 +182,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from database_series()
     yield from capacity_series()
     yield from monitor_series()
+    yield from edge_series()
     yield from notification_series()
     yield from vault_series()
     yield from execution_series()
@@ -196,6 +200,9 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
         "postgres_statements",
         "organization_capacity",
         "monitors",
+        "rate_limits",
+        "edge",
+        "cdn",
         "notifications",
         "stored_secrets",
         "execution",
@@ -410,6 +417,51 @@ def dependency_series() -> Iterator[tuple[str, Value]]:
                 lambda t: (t - RESTART if t > RESTART else t) // 60 * 4,
             )
     yield 'supercheck_dependency_certificate_expiry_timestamp_seconds{dependency="smtp"}', lambda t: 60 * DAY
+
+
+def edge_series() -> Iterator[tuple[str, Value]]:
+    """Requests at the edge by day, and in the morning a release, after which each static file is missed once."""
+    release = range(9 * 3600, 9 * 3600 + 600)
+
+    def so_far(t: int) -> int:
+        """Seconds of work since the exporter that answers at `t` began."""
+        began = RESTART if t > RESTART else 0
+        return sum(max(0, min(t, end) - max(began, start)) for start, end in ((8 * 3600, 20 * 3600),))
+
+    for kind, cache, share in (
+        ("report", "hit", 97),
+        ("report", "miss", 3),
+        ("static", "hit", 990),
+        ("static", "miss", 10),
+    ):
+        name, labels = "supercheck_edge_file_seconds", f'kind="{kind}",cache="{cache}"'
+        missed = (
+            (lambda t: min(max(t - release.start, 0), 600) // 6 * (t < RESTART)) if kind == "static" else lambda t: 0
+        )
+
+        def files(t: int, share: int = share, cache: str = cache, missed: Callable[[int], int] = missed) -> int:
+            return so_far(t) * share // 100 + (missed(t) if cache == "miss" else 0)
+
+        yield f"{name}_count{{{labels}}}", files
+        if (kind, cache) == ("report", "hit"):
+            yield f'{name}_bucket{{{labels},le="0.1"}}', lambda t, f=files: f(t) * 98 // 100  # type: ignore[misc]
+            yield f'{name}_bucket{{{labels},le="0.25"}}', files
+            yield f'{name}_bucket{{{labels},le="+Inf"}}', files
+    for tier, rate in (("public", 1), ("authenticated", 8), ("admin", 0)):
+        yield (
+            f'supercheck_edge_requests_total{{tier="{tier}",cache="none",code="200"}}',
+            lambda t, n=rate: so_far(t) * n,  # type: ignore[misc]
+        )
+        # a crawler, once an hour
+        yield (
+            f'supercheck_edge_refused_requests_total{{tier="{tier}",kind="tier"}}',
+            lambda t, n=rate: so_far(t) // 3600 * 5 * (n == 1),  # type: ignore[misc]
+        )
+    yield 'supercheck_cdn_probe_up{target="logo"}', lambda t: 0 if t == 11 * 3600 else 1
+    # a pipeline triggers as often as it may for 5 minutes, and somebody has forgotten a password
+    yield 'supercheck_rate_limit_hottest_ratio{limiter="api_key"}', lambda t: 0.95 if t % 43200 < 360 else 0.1
+    yield 'supercheck_rate_limit_hottest_ratio{limiter="password_reset"}', lambda t: 1 if t % 21600 < 900 else 0
+    yield "supercheck_login_lockouts_total", lambda t: 0 if t > RESTART else t // 14400
 
 
 def bundle_series() -> Iterator[tuple[str, Value]]:

@@ -14,6 +14,7 @@ from . import (
     capacity,
     database,
     dependencies,
+    edge,
     links,
     observability,
     overview,
@@ -44,6 +45,7 @@ SPECS = (
     storage.SPEC,
     scorecard.SPEC,
     analytics.SPEC,
+    edge.SPEC,
     observability.SPEC,
 )
 

@@ -22,6 +22,7 @@ STORAGE = "supercheck-storage"
 DEPENDENCIES = "supercheck-dependencies"
 SCORECARD = "supercheck-scorecard"
 ANALYTICS = "supercheck-analytics"
+EDGE = "supercheck-edge"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -37,6 +38,8 @@ OF_COMPONENT = {
     "storage": STORAGE,
     "dependency": DEPENDENCIES,
     "slo": SCORECARD,
+    "edge": EDGE,
+    "api": EDGE,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -27,6 +27,7 @@ GRANT SELECT (id, enabled, status, frequency_minutes, last_check_at, created_at,
 GRANT SELECT (monitor_id, checked_at, location, status, is_status_change) ON monitor_results TO supercheck_exporter;
 GRANT SELECT (period_type, period_start) ON monitor_aggregates TO supercheck_exporter;
 GRANT SELECT (code, is_enabled) ON locations TO supercheck_exporter;
+GRANT SELECT (id, rate_limit_enabled, rate_limit_time_window, rate_limit_max) ON apikey TO supercheck_exporter;
 GRANT SELECT (created_at, action) ON audit_logs TO supercheck_exporter;
 GRANT SELECT (sent_at, status, provider) ON alert_history TO supercheck_exporter;
 GRANT SELECT (id, type) ON notification_providers TO supercheck_exporter;

@@ -48,6 +48,7 @@ DETAIL = (
 # themselves are named, not the component: when the events reader fails, the depth of a queue is still known.
 FED_BY: dict[str, tuple[str, ...]] = {
     "backups": ("BackupMissing", "BackupPastRetention", "BackupRestoreUntested", "BackupShrunk"),
+    "edge": ("CdnHitRatioLow", "RateLimitedRequestsHigh", "ReportLoadSlow"),
     "queues": (
         "QueueDepthHigh",
         "QueueJobStuckActive",
@@ -78,6 +79,7 @@ FED_BY: dict[str, tuple[str, ...]] = {
         "PostgresWraparoundNear",
     ),
     "postgres_statements": ("DatabaseLatencyBudgetBurning", "PostgresQueryLatencyHigh"),
+    "rate_limits": ("LoginLockouts", "RateLimitNear"),
     "redis": (
         "RedisClusterFailover",
         "RedisClusterNoReplica",

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from supercheck_exporter import __version__
 from supercheck_exporter.alertmanager import NOBODY
-from supercheck_exporter.collectors import dependencies, endpoints, pgbouncer, postgres, s3, vault
+from supercheck_exporter.collectors import cdn, dependencies, endpoints, pgbouncer, postgres, s3, vault
 from supercheck_exporter.collectors.redis import UP as NODE_UP
 from supercheck_exporter.core import Run
 from supercheck_exporter.rules import bundle_root
@@ -183,7 +183,7 @@ def _vault(runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, 
 def _probed(runs: Sequence[Run], problems: Mapping[str, str]) -> list[tuple[str, str, bool, str]]:
     """What is probed from outside: what it is, that it is probed, whether it is up, what is wrong with it."""
     found = []
-    words = {endpoints.UP.name: "Endpoint", dependencies.UP.name: "Dependency"}
+    words = {endpoints.UP.name: "Endpoint", dependencies.UP.name: "Dependency", cdn.UP.name: "CDN file"}
     for sample in (sample for run in runs for sample in run.samples if sample.desc.name in words):
         kind = f"{words[sample.desc.name]} {sample.labels[0]}"
         found.append((kind, "probed", sample.value == 1, problems.get(kind, "")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 from supercheck_exporter.analytics.reader import AnalyticsReader
 from supercheck_exporter.backups.reader import BackupReader
@@ -22,8 +23,12 @@ from supercheck_exporter.capacity.directory import Directory
 from supercheck_exporter.capacity.runs import RunReader
 from supercheck_exporter.capacity.standings import Standings
 from supercheck_exporter.capacity.use import UseReader
+from supercheck_exporter.edge.access_log import AccessLog
+from supercheck_exporter.edge.cdn_probes import CdnProbe
 from supercheck_exporter.endpoints.asking import App, Endpoint, GraphQL, Page, Workers
 from supercheck_exporter.endpoints.watch import EndpointWatch
+from supercheck_exporter.limits.api_keys import ApiKeys
+from supercheck_exporter.limits.windows import WindowReader
 from supercheck_exporter.monitoring import MonitorReader
 from supercheck_exporter.probing.prober import Prober
 from supercheck_exporter.retention import RetentionReader
@@ -52,6 +57,11 @@ class Site:
     def redis(self) -> RedisSource:
         """Redis, where REDIS_HOST is set."""
         return RedisSource(self.settings)
+
+    @property
+    def queues_redis(self) -> RedisSource | None:
+        """The same, and None where it is not set."""
+        return self.redis if self.settings.redis_host is not None else None
 
     @cached_property
     def postgres(self) -> PostgresSource:
@@ -200,3 +210,25 @@ class Site:
         """What is used, by organization and plan."""
         settings = self.settings
         return AnalyticsReader(self.postgres, settings.analytics_read_seconds, cloud=settings.cloud)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys | None:
+        """The limits of trigger keys; None where no database is configured."""
+        return ApiKeys(self.database) if self.database is not None else None
+
+    @cached_property
+    def windows(self) -> WindowReader:
+        """How much of each rate limit is used."""
+        return WindowReader(self.redis, self.api_keys)
+
+    @cached_property
+    def access_log(self) -> AccessLog:
+        """What the edge did, where EDGE_ACCESS_LOG is set."""
+        return AccessLog(self.settings.edge_access_log or Path())
+
+    @cached_property
+    def cdn_probes(self) -> list[CdnProbe]:
+        """Probes of the CDN's sample files, where CDN_PROBE_URLS is set."""
+        settings = self.settings
+        interval, timeout = settings.cdn_probe_interval_seconds, settings.cdn_probe_timeout_seconds
+        return [CdnProbe(name, url, interval, timeout) for name, url in settings.cdn_probe_urls.items()]

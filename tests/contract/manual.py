@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from supercheck_exporter.catalogue import markdown
 from supercheck_exporter.channels import SETTINGS as CHANNEL_SETTINGS
 from supercheck_exporter.check.redis import NEEDED, NODE_NEEDED, OPTIONAL
+from supercheck_exporter.limits.limiters import KEYS as LIMITER_KEYS
 from supercheck_exporter.rules import format_number
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.thresholds import THRESHOLDS
@@ -78,6 +79,7 @@ def redis_user() -> str:
     optional = {str(command[0]).lower().replace(" ", "|") for command in OPTIONAL}
     start = "ACL SETUSER supercheck-exporter on >PASSWORD resetkeys resetchannels -@all"
     keys = "%R~bull:* %R~supercheck:worker-heartbeat:* %R~capacity:running:* %R~capacity:queued:*"
+    keys += "".join(f" %R~{pattern}" for pattern in LIMITER_KEYS)
     lines = [f"{start} {keys} {_rights(needed)} {_rights(optional)}", _rights({*CLUSTER})]
     return "```text\n" + lines[0] + "\n```\n\nOn each node of a Redis Cluster besides: `" + lines[1] + "`."
 

@@ -38,6 +38,7 @@ DASHBOARDS = {
     "supercheck-database",
     "supercheck-redis",
     "supercheck-capacity",
+    "supercheck-edge",
     "supercheck-secrets",
     "supercheck-backups",
     "supercheck-storage",
@@ -202,7 +203,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    levels = "bucket|dependency|location|objective|operation|organization|pool|queue|site|table"
+    levels = "bucket|dependency|kind|location|objective|operation|organization|pool|queue|site|table|tier"
     assert re.fullmatch(rf"({levels}):supercheck_[a-z0-9_]+:[a-z0-9_]+", rule.data["record"])
 
 

@@ -101,6 +101,11 @@ NO_UNIT = {
     "supercheck_endpoint_degraded",
     "supercheck_endpoint_replicas",
     "supercheck_endpoint_check_up",
+    "supercheck_cdn_probe_up",
+    "supercheck_rate_limit_windows",
+    "supercheck_rate_limit_windows_near_limit",
+    "supercheck_rate_limit_windows_at_limit",
+    "supercheck_logins_locked",
 }
 # labels beside those of the plan
 OWN_LABELS = {"span", "collector", "version"}

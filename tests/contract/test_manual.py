@@ -191,6 +191,8 @@ def test_the_redis_user_of_the_manual_is_enough() -> None:
     assert problems == []
     assert not [note for note in notes if "forbidden" in note]
     running = samples.values("supercheck_scrape_collector_success", by="collector")
-    assert running == dict.fromkeys(("queues", "queue_events", "workers", "redis", "organization_capacity"), 1.0)
+    assert running == dict.fromkeys(
+        ("queues", "queue_events", "workers", "redis", "organization_capacity", "rate_limits"), 1.0
+    )
     # left out on purpose: it would show the server's passwords
     assert {entry["object"] for entry in refused} == {"config|get"}

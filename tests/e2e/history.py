@@ -13,6 +13,7 @@ from e2e.history_backup import backup_series
 from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
 from e2e.history_dependencies import dependency_series
+from e2e.history_edge import edge_series
 from e2e.history_redis import redis_series
 from e2e.history_secrets import secrets_series
 from e2e.history_storage import storage_series
@@ -36,7 +37,7 @@ WAIT_EDGES = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 RUN_EDGES = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4800)
 COLLECTORS = (
     *("queues", "queue_events", "workers", "redis", "pgbouncer", "postgres", "postgres_statements"),
-    *("organization_capacity", "monitors"),
+    *("organization_capacity", "monitors", "rate_limits", "edge", "report_cache", "cdn"),
     *("notifications", "stored_secrets", "execution", "vault", "backups", "s3", "s3_lifecycle"),
     "analytics",
 )
@@ -229,6 +230,9 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         bucket = {"bucket": "k6-job-artifacts"}
         yield from firing("BucketUnreadable", "warning", "storage", 900 - TROUBLE_SECONDS, state="missing", **bucket)
         yield from firing("S3OperationsFailing", "warning", "storage", 660 - TROUBLE_SECONDS, dependency="s3")
+        yield from firing("CdnDown", "critical", "edge", 150 - TROUBLE_SECONDS, node="cdn/font", target="font")
+        refused = {"node": "edge", "tier": "public"}
+        yield from firing("RateLimitedRequestsHigh", "warning", "api", 420 - TROUBLE_SECONDS, **refused)
         yield from firing("RedisClusterNoReplica", "warning", "redis", 330 - TROUBLE_SECONDS, node="cluster")
 
 
@@ -244,7 +248,8 @@ def story(name: str, now: float) -> list[Series]:
     storage = [Series(*one) for one in storage_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     outside = [Series(*one) for one in dependency_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     analytics = [Series(*one) for one in analytics_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*redis, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
+    edge = [Series(*one) for one in edge_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*redis, *edge, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

@@ -120,7 +120,7 @@ def test_all_is_well(phone: Page, redis_server: RedisServer) -> None:
         assert "nothing is over its threshold" in phone.inner_text("h1")
         assert section(phone, "Over their threshold now") == "Nothing."
         assert f"{redis_server.address} up" in section(phone, "Sources")
-        assert section(phone, "Collectors").count("ok") == 5
+        assert section(phone, "Collectors").count("ok") == 6
         check_readable(phone)
         picture(phone, "well")
 

@@ -75,6 +75,7 @@ CREATE TABLE project_variables (
     created_at timestamp DEFAULT (now() AT TIME ZONE 'utc'), updated_at timestamp DEFAULT (now() AT TIME ZONE 'utc')
 );
 CREATE TABLE notification_providers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type varchar(50), config jsonb);
-CREATE TABLE apikey (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, key text UNIQUE);
+CREATE TABLE apikey (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, key text UNIQUE,
+    rate_limit_enabled boolean DEFAULT true, rate_limit_time_window text DEFAULT '60', rate_limit_max text DEFAULT '100');
 CREATE TABLE "user" (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text);
 CREATE TABLE session (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), token text, user_id uuid REFERENCES "user");

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from supercheck_exporter import alertmanager
 from supercheck_exporter.check.backups import check_backups
 from supercheck_exporter.check.databases import check_databases
+from supercheck_exporter.check.edge import check_edge
 from supercheck_exporter.check.execution import check_execution
 from supercheck_exporter.check.probes import check_dependencies, check_endpoints
 from supercheck_exporter.check.redis import check_redis
@@ -34,6 +35,7 @@ CHECKS: tuple[Callable[[Settings, list[str], list[str]], None], ...] = (
     check_backups,
     check_endpoints,
     check_dependencies,
+    check_edge,
 )
 
 

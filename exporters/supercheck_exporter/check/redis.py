@@ -18,7 +18,8 @@ NEEDED: tuple[Command, ...] = (
     ("HMGET", "{q}meta", "paused"), ("GET", "{q}limiter"), ("PTTL", "{q}repeat"), ("TYPE", "{q}meta"),
     ("EXISTS", "{q}0:lock"), ("SCARD", "{q}stalled"), ("SSCAN", "{q}stalled", 0),
     ("XREAD", "COUNT", 1, "STREAMS", "{q}events", "$"), ("XREVRANGE", "{q}events", "+", "-", "COUNT", 1),
-    ("GETRANGE", "supercheck:worker-heartbeat:0", 0, 1),
+    ("GETRANGE", "supercheck:worker-heartbeat:0", 0, 1), ("ZCOUNT", "supercheck:apikey:ratelimit:0", 0, 1),
+    ("GET", "supercheck:login:lockout:attempts:0"),
 )  # fmt: skip
 """Every read without which a collector fails; also the list for a Redis ACL."""
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 from supercheck_exporter.collectors.analytics import AnalyticsCollector
 from supercheck_exporter.collectors.backups import BackupsCollector
+from supercheck_exporter.collectors.cdn import CdnCollector
 from supercheck_exporter.collectors.dependencies import DependenciesCollector
+from supercheck_exporter.collectors.edge import EdgeCollector
 from supercheck_exporter.collectors.endpoints import EndpointsCollector
 from supercheck_exporter.collectors.execution import ExecutionCollector
 from supercheck_exporter.collectors.monitors import MonitorsCollector
@@ -17,7 +19,9 @@ from supercheck_exporter.collectors.postgres import PostgresCollector
 from supercheck_exporter.collectors.postgres_statements import PostgresStatementsCollector
 from supercheck_exporter.collectors.queue_events import QueueEventsCollector
 from supercheck_exporter.collectors.queues import QueuesCollector
+from supercheck_exporter.collectors.rate_limits import RateLimitsCollector
 from supercheck_exporter.collectors.redis import RedisCollector
+from supercheck_exporter.collectors.report_cache import ReportCacheCollector
 from supercheck_exporter.collectors.s3 import S3Collector
 from supercheck_exporter.collectors.s3_lifecycle import S3LifecycleCollector
 from supercheck_exporter.collectors.stored_secrets import StoredSecretsCollector
@@ -64,6 +68,10 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
         AnalyticsCollector,
         lambda site: AnalyticsCollector(site.analytics, site.settings.analytics_top_organizations),
     ),
+    "rate_limits": (RateLimitsCollector, lambda site: RateLimitsCollector(site.windows, site.api_keys)),
+    "edge": (EdgeCollector, lambda site: EdgeCollector(site.access_log)),
+    "report_cache": (ReportCacheCollector, lambda site: ReportCacheCollector(site.settings, site.queues_redis)),
+    "cdn": (CdnCollector, lambda site: CdnCollector(site.cdn_probes)),
 }
 """Name -> the class (its descriptors are the catalogue) and how it is made for a site."""
 
@@ -86,6 +94,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "endpoints": (_ENDPOINTS,),
     "dependencies": (_DEPENDENCIES,),
     "analytics": (_DATABASE,),
+    "edge": ("EDGE_ACCESS_LOG",),
+    "report_cache": ("REPORT_CACHE_REDIS_URL",),
+    "cdn": ("CDN_PROBE_URLS",),
 }
 """Name -> the settings that name its sources; REDIS_HOST where nothing stands here."""
 

@@ -10,6 +10,7 @@ from supercheck_exporter.settings.backup import BackupSettings
 from supercheck_exporter.settings.capacity import CapacitySettings
 from supercheck_exporter.settings.database import DatabaseSettings
 from supercheck_exporter.settings.dependencies import DependencySettings
+from supercheck_exporter.settings.edge import EdgeSettings
 from supercheck_exporter.settings.execution import ExecutionSettings
 from supercheck_exporter.settings.links import LinkSettings
 from supercheck_exporter.settings.probes import ProbeSettings
@@ -34,6 +35,7 @@ class Settings(
     VaultSettings,
     DependencySettings,
     ProbeSettings,
+    EdgeSettings,
     WorkerSettings,
     AnalyticsSettings,
     CapacitySettings,

@@ -8,10 +8,12 @@ import difflib
 from collections.abc import Mapping
 
 from supercheck_exporter.thresholds import (
+    api,
     backup,
     capacity,
     database,
     dependency,
+    edge,
     monitor,
     observability,
     queue,
@@ -35,6 +37,8 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *backup.THRESHOLDS,
     *storage.THRESHOLDS,
     *slo.THRESHOLDS,
+    *edge.THRESHOLDS,
+    *api.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 

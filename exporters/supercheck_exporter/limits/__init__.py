@@ -1,0 +1,1 @@
+"""Supercheck's own rate limits, as Redis and the database know them."""
