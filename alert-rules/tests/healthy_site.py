@@ -397,6 +397,26 @@ def endpoint_series() -> Iterator[tuple[str, Value]]:
             lambda t, e=endpoint: int(e == "app" or t not in restart),
         )  # type: ignore[misc]
         yield f'supercheck_endpoint_degraded{{endpoint="{endpoint}"}}', lambda t: 0
+        away = restart if endpoint == "worker" else range(0)
+
+        def failed(t: int, away: range = away) -> int:
+            return min(max(t - away.start, 0), len(away)) // 15
+
+        def probes(t: int) -> int:
+            return (t - RESTART if t > RESTART else t) // 15
+
+        # four probes a minute, each answered at once
+        for outcome in ("ok", "degraded", "failed"):
+            yield (
+                f'supercheck_endpoint_probes_total{{endpoint="{endpoint}",outcome="{outcome}"}}',
+                lambda t, o=outcome, f=failed: {  # type: ignore[misc]
+                    "ok": probes(t) - (f(t) if t <= RESTART else 0),
+                    "degraded": 0,
+                    "failed": f(t) if t <= RESTART else 0,
+                }[o],
+            )  # fmt: skip
+        yield f'supercheck_endpoint_seconds_count{{endpoint="{endpoint}"}}', probes
+        yield f'supercheck_endpoint_seconds_bucket{{endpoint="{endpoint}",le="0.2"}}', probes
     yield (
         'supercheck_endpoint_certificate_expiry_timestamp_seconds{endpoint="app"}',
         lambda t: (90 if t >= renewed else 30) * DAY,

@@ -13,7 +13,19 @@ from .tables import Label, Value, rows
 _RATIO = "objective:supercheck_slo_bad_events:ratio_rate"
 _BUDGET = "(1 - max by (objective) (objective:supercheck_slo_target:ratio))"
 _NO_EVENTS = "nothing happened that could be good or bad"
-_ALERTS = ("QueueProcessingBudgetBurning", "DatabaseLatencyBudgetBurning")
+_ALERTS = (
+    "UptimeBudgetBurning",
+    "ApiLatencyBudgetBurning",
+    "DatabaseLatencyBudgetBurning",
+    "QueueProcessingBudgetBurning",
+)
+_COLORS = {
+    "app-uptime": "green",
+    "worker-uptime": "light-green",
+    "api-latency": "blue",
+    "database-latency": "purple",
+    "queue-processing": "yellow",
+}
 
 
 def _sections(limits: Thresholds) -> list[Section]:
@@ -23,6 +35,7 @@ def _sections(limits: Thresholds) -> list[Section]:
             [
                 shelf(4, *(_now(metric, limits) for metric in METRICS)),
                 shelf(8, *(_trend(metric) for metric in METRICS[:3])),
+                shelf(8, *(_trend(metric) for metric in METRICS[3:])),
             ],
         ),
         Section("How much may still go wrong?", [shelf(7, _objectives()), shelf(8, _left(), _bad())]),
@@ -57,6 +70,7 @@ def _trend(metric: Metric) -> models.Panel:
         [
             Line(_value(metric.name, "current"), "now", metric.color),
             Line(_value(metric.name, "target"), "target", LIMIT, dashed=True),
+            *(Line(expr, legend, LIMIT, dashed=True) for expr, legend in metric.beside),
         ],
         unit=metric.unit,
         runbooks=metric.runbooks,
@@ -103,6 +117,7 @@ def _left() -> models.Panel:
         unit="percentunit",
         negative=True,
         soft_max=1,
+        colors=_COLORS,
         runbooks=_ALERTS,
     )
 
@@ -118,6 +133,7 @@ def _bad() -> models.Panel:
         [Line(_each("5m"), "{{objective}}")],
         unit="percentunit",
         soft_max=0.1,
+        colors=_COLORS,
         runbooks=_ALERTS,
     )
 
@@ -134,6 +150,7 @@ def _burn(range_: str) -> models.Panel:
         [Line(f"{_each(range_)} / {_BUDGET}", "{{objective}}")],
         unit="short",
         soft_max=1,
+        colors=_COLORS,
         runbooks=_ALERTS,
     )
 

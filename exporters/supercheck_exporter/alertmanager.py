@@ -59,7 +59,7 @@ FED_BY: dict[str, tuple[str, ...]] = {
     ),
     "queue_events": ("QueueEventsLost", "QueueFailureRateHigh", "QueueJobsStalled", "QueueProcessingBudgetBurning"),
     "monitors": ("RetentionFallingBehind",),
-    "endpoints": ("CertificateExpiring", "EndpointDegraded"),
+    "endpoints": ("ApiLatencyBudgetBurning", "CertificateExpiring", "EndpointDegraded", "UptimeBudgetBurning"),
     "dependencies": ("CircuitBreakerFlapping", "CircuitBreakerOpen", "DependencySlow"),
     "organization_capacity": (
         "CapacityCounterDrift",

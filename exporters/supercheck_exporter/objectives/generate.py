@@ -86,12 +86,14 @@ def _alerts(told: Objectives) -> str:
 def _alert(told: Objectives, objective: Objective, severity: str, windows: list[Window]) -> str:
     chosen = f'{{objective="{objective.name}"}}'
 
+    least_bad = objective.least_bad or told.least_bad_events
+
     def burns(window: Window) -> str:
         bad = f"{window.burn:g} * (1 - ${{{objective.target}}})"
         return (
             f"(\n  {RATIO}{window.long}{chosen} > {bad}\n"
             f"  and {RATIO}{window.short}{chosen} > {bad}\n"
-            f"  and {STEP_SECONDS} * sum_over_time({BAD}{chosen}[{window.long}]) >= {told.least_bad_events}\n"
+            f"  and {STEP_SECONDS} * sum_over_time({BAD}{chosen}[{window.long}]) >= {least_bad}\n"
             f"  and {STEP_SECONDS} * sum_over_time({EVENTS}{chosen}[{window.long}])"
             f" >= {objective.per_hour * hours(window.long):g}\n)"
         )

@@ -39,6 +39,7 @@ class Objective:
     total: str
     good: str
     severities: tuple[str, ...] = ("critical", "warning")
+    least_bad: int = 0
     edge: str = ""
     edges: tuple[float, ...] = ()
 

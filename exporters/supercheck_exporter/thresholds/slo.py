@@ -28,6 +28,24 @@ THRESHOLDS = (
         "Share of the statements that must not take longer: DatabaseLatencyBudgetBurning warns and pages.",
     ),
     Threshold(
+        "slo_api_latency_seconds",
+        0.2,
+        "seconds",
+        "How long the app may take to answer a probe; an edge of the histogram's buckets.",
+    ),
+    Threshold(
+        "slo_api_latency_ratio",
+        0.95,
+        "ratio",
+        "Share of the probes that must not take longer: ApiLatencyBudgetBurning warns and pages.",
+    ),
+    Threshold(
+        "slo_uptime_ratio",
+        0.999,
+        "ratio",
+        "Share of the probes of the app and of the workers that must not fail: UptimeBudgetBurning warns and pages.",
+    ),
+    Threshold(
         "slo_worker_utilization_ratio",
         0.75,
         "ratio",
