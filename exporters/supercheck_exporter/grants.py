@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from supercheck_exporter.sources.postgres import Session
 
 GRANTS: Mapping[str, tuple[str, ...]] = {
-    "organization": ("id", "slug", "subscription_plan", "subscription_status", "subscription_ends_at"),
+    "organization": (
+        "id", "slug", "subscription_plan", "subscription_status", "subscription_ends_at", "playwright_minutes_used",
+        "k6_vu_minutes_used", "ai_credits_used",
+    ),
     "plan_limits": (
         "plan", "running_capacity", "queued_capacity", "data_retention_days", "job_data_retention_days",
     ),
     "projects": ("id", "organization_id"),
-    "runs": ("id", "job_id", "project_id", "status", "completed_at", "created_at"),
+    "runs": ("id", "job_id", "project_id", "status", "completed_at", "created_at", "duration_ms"),
+    "usage_events": ("organization_id", "event_type", "units", "created_at"),
     "jobs": ("job_type", "cron_schedule", "next_run_at"),
     "monitors": (
         "id", "organization_id", "enabled", "status", "frequency_minutes", "last_check_at", "created_at",
