@@ -8,6 +8,7 @@ import math
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +16,7 @@ from servers.process import wait_for
 from supercheck_exporter import __version__
 from supercheck_exporter.config import load
 from supercheck_exporter.core import Collector, NoData, Runner, Sample, SourceError, gauge
-from supercheck_exporter.http import App, Server, serve
+from supercheck_exporter.http import App, Handler, Server, serve
 
 LONG = 30.0
 VALUE = gauge("supercheck_test_value", "For tests.", "item")
@@ -98,6 +99,20 @@ def site_of() -> Iterator[Callable[..., Site]]:
 @pytest.fixture
 def site(site_of: Callable[..., Site]) -> Site:
     return site_of()
+
+
+def test_a_body_is_not_held_back_until_the_head_is_acknowledged(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a connection that is kept that would cost a gateway 40 ms a question."""
+    options: list[int] = []
+    send = Handler._send
+
+    def noted(handler: Handler, *what: Any, **more: Any) -> None:
+        options.append(handler.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        send(handler, *what, **more)
+
+    monkeypatch.setattr(Handler, "_send", noted)
+    assert site.ask("/-/healthy")[0].status == 200
+    assert options == [1]
 
 
 # -- /metrics --------------------------------------------------------------------------------------
