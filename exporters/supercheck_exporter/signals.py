@@ -88,6 +88,13 @@ LIMITS = (
         "age",
         "incomplete_upload_seconds",
     ),
+    Limit(
+        "ExecutionPodsPending",
+        "supercheck_execution_oldest_pending_age_seconds",
+        "seconds",
+        "execution_pending_seconds",
+    ),
+    Limit("SecretRotationOverdue", "supercheck_vault_secret_age_seconds", "seconds", "secret_rotation_seconds"),
 )
 
 

@@ -27,7 +27,50 @@ def test_a_healthy_database_is_silent(stack: Stack) -> None:
     assert stack.prometheus.alerts(component="database") == []
 
 
+@pytest.fixture(scope="module")
+def outside(stack: Stack) -> float:
+    """What is outside of the database breaks: Supercheck's alerts fail, and Vault is sealed. When, in epoch seconds."""
+    assert stack.database is not None
+    assert stack.vault is not None
+    failed = 'supercheck_notifications_total{provider="slack",status="failed"}'
+    wait_for(lambda: stack.prometheus.value(failed) == 0, 60, "Prometheus has the counter from before the failures")
+    wait_for(lambda: stack.prometheus.value("supercheck_vault_sealed") == 0, 60, "Vault is measured")
+    began = time.time()
+    stack.database.notify("failed", 8)
+    stack.vault.state = "sealed"
+    return began
+
+
+OUTSIDE = {
+    "NotificationsFailing": ("slack", "supercheck-dependencies"),
+    "VaultSealed": ("vault-1", "supercheck-secrets"),
+}
+
+
 @pytest.mark.promise("page arrives")
+@pytest.mark.parametrize("alert", OUTSIDE)
+def test_what_fails_outside_pages(stack: Stack, outside: float, alert: str) -> None:
+    page = stack.sinks.wait_message("pagerduty", "firing", alert, FIRE_SECONDS, outside)
+    subject, dashboard = OUTSIDE[alert]
+    assert subject in page.title
+    assert any(link.endswith(f"/runbooks/{alert}") for link in page.links)
+    assert any(link.endswith(f"/d/{dashboard}") for link in page.links)
+
+
+@pytest.fixture(scope="module")
+def mended(stack: Stack, outside: float) -> float:
+    """Both are well again, once both have paged."""
+    assert stack.database is not None
+    assert stack.vault is not None
+    for alert in OUTSIDE:
+        stack.sinks.wait_message("pagerduty", "firing", alert, FIRE_SECONDS, outside)
+    stack.database.notify("sent", 200)
+    stack.vault.state = "active"
+    return outside
+
+
+@pytest.mark.promise("page arrives")
+@pytest.mark.usefixtures("mended")  # what is mended resolves while this one pages
 def test_a_pool_that_is_lent_out_pages_and_resolves(stack: Stack) -> None:
     assert stack.database is not None
     began = time.time()
@@ -43,32 +86,10 @@ def test_a_pool_that_is_lent_out_pages_and_resolves(stack: Stack) -> None:
     stack.sinks.wait_message("pagerduty", "resolved", "PgBouncerClientsWaiting", RESOLVE_SECONDS, began)
 
 
-@pytest.mark.promise("page arrives")
-def test_alerts_of_supercheck_that_fail_page_and_resolve(stack: Stack) -> None:
-    assert stack.database is not None
-    began = time.time()
-    counter = 'supercheck_notifications_total{provider="slack",status="failed"}'
-    wait_for(lambda: stack.prometheus.value(counter) == 0, 60, "Prometheus has the counter from before the failures")
-    stack.database.notify("failed", 8)
-    page = stack.sinks.wait_message("pagerduty", "firing", "NotificationsFailing", FIRE_SECONDS, began)
-    assert "slack" in page.title
-    assert any(link.endswith("/runbooks/NotificationsFailing") for link in page.links)
-    stack.database.notify("sent", 200)
-    stack.sinks.wait_message("pagerduty", "resolved", "NotificationsFailing", RESOLVE_SECONDS, began)
-
-
-@pytest.mark.promise("page arrives")
-def test_a_vault_that_is_sealed_pages_and_resolves(stack: Stack) -> None:
-    assert stack.vault is not None
-    began = time.time()
-    wait_for(lambda: stack.prometheus.value("supercheck_vault_sealed") == 0, 60, "Vault is measured")
-    stack.vault.state = "sealed"
-    page = stack.sinks.wait_message("pagerduty", "firing", "VaultSealed", FIRE_SECONDS, began)
-    assert "vault-1" in page.title
-    assert any(link.endswith("/runbooks/VaultSealed") for link in page.links)
-    assert any(link.endswith("/d/supercheck-secrets") for link in page.links)
-    stack.vault.state = "active"
-    stack.sinks.wait_message("pagerduty", "resolved", "VaultSealed", RESOLVE_SECONDS, began)
+@pytest.mark.promise("resolve arrives")
+@pytest.mark.parametrize("alert", OUTSIDE)
+def test_what_is_well_again_outside_resolves(stack: Stack, mended: float, alert: str) -> None:
+    stack.sinks.wait_message("pagerduty", "resolved", alert, RESOLVE_SECONDS, mended)
 
 
 @pytest.mark.promise("page arrives")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from supercheck_exporter.sources.http import HttpError
 from supercheck_exporter.sources.vault import Reply
 from supercheck_exporter.vault import ages as module
 from supercheck_exporter.vault.ages import READ_SECONDS, SecretAges, current_version_at
-from supercheck_exporter.vault.nodes import ask_node
+from supercheck_exporter.vault.nodes import NodeReader, ask_node
 
 NOW = 1_780_000_000.0
 FIRST, SECOND = "2026-01-01T00:00:00.123456789Z", "2026-02-01T01:00:00+01:00"
@@ -111,3 +112,24 @@ def test_a_node_that_refuses_is_asked_once(reason: Any) -> None:
     node = ask_node(SimpleNamespace(get=get), "one", 1.0)  # type: ignore[arg-type]  # stands for a source
     assert node.error == "no way"
     assert asked == ["sys/seal-status"]
+
+
+def test_a_node_that_is_late_is_down_and_is_not_asked_twice() -> None:
+    """A resolver that hangs is beyond every deadline."""
+    asked, answer = [], threading.Event()
+
+    def get(node: str, path: str, deadline: float) -> Reply:
+        asked.append(path)
+        assert answer.wait(60)
+        return Reply(200, vault.answers("active")[path]["body"], 0.0, None)
+
+    source: Any = SimpleNamespace(get=get, nodes={"one": ""})
+    reader = NodeReader(source)
+    for _ in range(2):
+        (late,) = reader.read(0.05)
+        assert "does not answer within" in late.error
+    answer.set()
+    (there,) = reader.read(60)
+    assert (there.error, there.sealed, there.status) == ("", False, 200)
+    assert asked == ["sys/seal-status", "sys/health"]
+    reader.stop()

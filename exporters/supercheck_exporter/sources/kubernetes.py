@@ -82,6 +82,8 @@ class Session:
         what = path.partition("?")[0].rpartition("/")[2]
         if answer.status != 200:
             raise SourceError(f"Kubernetes answers {answer.status} to the list of {what}: {_mend(answer.status)}")
+        if not answer.whole:
+            raise SourceError(f"Kubernetes' list of {what} is longer than {MAX_BYTES >> 20} MiB a page")
         try:
             found = json.loads(answer.body)
         except ValueError as error:

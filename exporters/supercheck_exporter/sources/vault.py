@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from supercheck_exporter.core import SourceError
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.sources.http import HttpError, fetch
 
@@ -60,6 +61,10 @@ class VaultSource:
         except HttpError as problem:
             setting = "VAULT_CACERT" if problem.reason == "tls" else "VAULT_ADDRS"
             raise HttpError(problem.reason, f"Vault at {node}: {problem} ({setting})") from problem
+        if not answer.whole:
+            raise SourceError(
+                f"Vault at {node} answers more than {MAX_BYTES >> 20} MiB: name its folders singly in VAULT_KV_PATHS"
+            )
         return Reply(answer.status, _object(answer.body), answer.seconds, answer.certificate_expires_at)
 
 

@@ -72,10 +72,10 @@ def ask_node(source: VaultSource, name: str, deadline: float) -> Node:
     for path in ("sys/seal-status", "sys/health"):
         try:
             reply = source.get(name, path, deadline)
-        except HttpError as problem:
+        except SourceError as problem:
             error = str(problem)
-            if problem.reason in {"refused", "name", "tls"}:  # the other question would end likewise
-                break
+            if isinstance(problem, HttpError) and problem.reason in {"refused", "name", "tls"}:
+                break  # the other question would end likewise
             continue
         if isinstance(reply.body.get("sealed"), bool):
             replies[path] = reply
@@ -90,14 +90,14 @@ def _node(name: str, seal: Reply | None, health: Reply | None) -> Node:
     told = [reply.body for reply in (seal, health) if reply is not None]
     sealed = bool(told[0]["sealed"])
     initialized = next((body["initialized"] for body in reversed(told) if "initialized" in body), None)
-    standby = health.body.get("standby") if health is not None and not sealed else None
+    roles = (health.body.get("standby"), health.body.get("performance_standby")) if health and not sealed else ()
     expiries = [reply.certificate_expires_at for reply in (seal, health) if reply is not None]
     return Node(
         name,
         status=health.status if health is not None else None,
         initialized=initialized if isinstance(initialized, bool) else None,
         sealed=sealed,
-        standby=standby if isinstance(standby, bool) else None,
+        standby=any(roles) if any(isinstance(role, bool) for role in roles) else None,
         certificate_expires_at=expiries[0],
     )
 
