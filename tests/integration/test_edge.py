@@ -249,6 +249,15 @@ def test_the_app_sees_who_asks(app: FakeApp, edge: Edge) -> None:
         assert behind.wait_lines(1)["client"] == "203.0.113.9"
 
 
+def test_a_body_and_an_endless_answer_pass_as_they_are(app: FakeApp, edge: Edge) -> None:
+    signed_in = app.sign_in("one")
+    with requests.post(f"{edge.url}/api/echo", data=b"x" * 200_000, headers=signed_in, timeout=60) as answer:
+        assert answer.status_code == 200
+    assert [len(asked.body) for asked in app.asked if asked.method == "POST"] == [200_000]
+    with requests.get(f"{edge.url}/api/stream", headers=signed_in, stream=True, timeout=60) as stream:
+        assert next(stream.iter_content(9)) == b"data: 1\n\n"
+
+
 def test_the_edge_s_own_pages_are_not_the_app_s(app: FakeApp, edge: Edge) -> None:
     for path in ("/_edge/identify", "/_edge/authorize", "/_edge/other"):
         assert edge.get(path).status_code == 404

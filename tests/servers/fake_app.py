@@ -13,11 +13,15 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 
-from servers.web import Asked, Reply, Web
+from servers.web import Asked, Raw, Reply, Web
 
 COOKIE = "better-auth.session_token"
 PAUSE_SECONDS = 0.05
 """What a read of the object store takes."""
+
+
+STREAM = Raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n", "drip")
+"""An event stream that never ends."""
 
 
 def _json(status: int, headers: dict[str, str] | None = None, **body: object) -> Reply:
@@ -67,7 +71,7 @@ class FakeApp(Web):
         self.reports[entity] = Report(organization, kind, named)
         return f"/api/test-results/{entity}/"
 
-    def _answer(self, asked: Asked) -> Reply:
+    def _answer(self, asked: Asked) -> Reply | Raw:
         path = asked.path.partition("?")[0]
         with self._counting:
             self.tallies["/".join(path.split("/")[:3])] += 1
@@ -81,6 +85,8 @@ class FakeApp(Web):
             return _json(429, error="Queue capacity limit reached")
         if re.fullmatch(r"/api/jobs/[^/]+/trigger", path):
             return _json(429, {"Retry-After": "30"}, error="Rate limit exceeded")
+        if path == "/api/stream":
+            return STREAM
         if path == "/api/public":
             return _json(200, seen=dict(asked.headers))
         if who is None:
