@@ -64,7 +64,7 @@ def test_the_totals_count_what_passes(pgbouncer: PgBouncerServer, exporter: Expo
         samples = exporter.scrape("pgbouncer")
         names = ("transactions", "queries", "query_seconds", "received_bytes", "sent_bytes")
         found = [samples.value(f"supercheck_pgbouncer_{name}_total", database=DATABASE) for name in names]
-        return [value for value in found if value is not None]
+        return [value or 0.0 for value in found]  # a pool that nobody has used yet has no row
 
     before = totals()
     with psycopg.connect(pgbouncer.url()) as client:
