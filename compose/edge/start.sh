@@ -70,7 +70,7 @@ sed -e "s|@APP@|$app|g" -e "s|@LISTEN@|$listen|g" -e "s|@RESOLVER@|$resolver|g" 
 
 # The log is read by the exporter and by nobody else: two files of this size at most.
 keep_short() {
-    while sleep "${EDGE_LOG_CHECK_SECONDS:-30}"; do
+    while kill -0 $$ 2>/dev/null && sleep "${EDGE_LOG_CHECK_SECONDS:-30}"; do # $$ is nginx by then
         size=$(wc -c <"$log/access.log" 2>/dev/null || echo 0)
         if [ "$size" -gt "$log_bytes" ]; then
             mv "$log/access.log" "$log/access.log.1"
