@@ -19,7 +19,7 @@ from supercheck_exporter.collectors.postgres import UP
 from supercheck_exporter.core import SourceError
 from supercheck_exporter.sources.postgres import PostgresSource
 
-TIMEOUT = {"DATABASE_TIMEOUT_SECONDS": "2", "DATABASE_READ_SECONDS": "1"}
+TIMEOUT = {"DATABASE_TIMEOUT_SECONDS": "2", "DATABASE_READ_SECONDS": "1", "ANALYTICS_READ_SECONDS": "1"}
 DEADLINE = 6.0
 STATISTICS = ("postgres", "postgres_statements")
 """Read the server's statistics, no table of Supercheck's."""

@@ -10,6 +10,7 @@ from servers.exporter import Exporter
 from servers.otlp import OtlpSink, Span
 from servers.process import free_port, wait_for
 from servers.redis import LOOPBACK, RedisServer
+from supercheck_exporter.collectors import NEEDS, TABLE
 
 FAST = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 
@@ -48,10 +49,7 @@ def test_a_scrape_is_one_trace_with_a_span_a_collector(sink: OtlpSink, redis: Re
     (root,) = [span for span in spans.values() if not span.parent]
     assert (root.name, root.service) == ("scrape", "supercheck-exporter")
     below = {span.name for span in spans.values() if span.parent == root.id}
-    assert below == {f"collect {name}" for name in ("queues", "queue_events", "workers", "redis")} | {
-        "collect organization_capacity",
-        "render",
-    }
+    assert below == {f"collect {name}" for name in TABLE if name not in NEEDS} | {"render"}
     (queues,) = [span for span in spans.values() if span.name == "collect queues"]
     asked = [span for span in spans.values() if span.parent == queues.id]
     assert asked

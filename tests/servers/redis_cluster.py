@@ -14,7 +14,7 @@ from servers.redis import LOOPBACK, Client, RedisServer
 MASTERS = 3
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1000
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 90.0
 
 
 class ClusterNode(RedisServer):
