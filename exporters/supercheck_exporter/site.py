@@ -39,6 +39,7 @@ from supercheck_exporter.sources.postgres import PostgresSource
 from supercheck_exporter.sources.redis import RedisSource
 from supercheck_exporter.sources.s3 import S3Source
 from supercheck_exporter.sources.vault import VaultSource
+from supercheck_exporter.storage.buckets import watched
 from supercheck_exporter.storage.readers import Storage
 from supercheck_exporter.vault.ages import SecretAges
 
@@ -192,8 +193,9 @@ class Site:
         """The object store, the mail server and what DEPENDENCIES names, as far as they are set."""
         settings, ca_file = self.settings, self.settings.probe_ca_file
         found: dict[str, Dependency] = {}
-        if settings.s3_endpoint:
-            found["s3"] = ObjectStore(self.s3, settings.s3_test_bucket_name, settings.s3_ca_file or ca_file)
+        buckets = watched(settings)
+        if settings.s3_endpoint and buckets:
+            found["s3"] = ObjectStore(self.s3, buckets[0].name, settings.s3_ca_file or ca_file)
         if settings.smtp_host:
             found["smtp"] = MailServer(settings.smtp_host, settings.smtp_port, ca_file, secure=settings.smtp_secure)
         found |= {name: Service(url, ca_file) for name, url in settings.named_dependencies.items()}

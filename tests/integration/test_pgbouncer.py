@@ -174,10 +174,9 @@ def test_a_frozen_pooler_costs_its_own_collector(postgres: PostgresServer) -> No
         PgBouncerServer(postgres) as own,
         Exporter(postgres.exporter_env() | own.exporter_env() | {"DATABASE_TIMEOUT_SECONDS": "2"}) as exporter,
     ):
+        exporter.wait_failed()  # none
         own.freeze()
-        samples = exporter.scrape(deadline=6)
-        success = samples.values("supercheck_scrape_collector_success", by="collector")
-        assert [name for name, worked in success.items() if not worked] == ["pgbouncer"]
+        samples = exporter.wait_failed("pgbouncer", deadline=6)
         assert samples.value("supercheck_pgbouncer_up") == 0
         assert samples.labels("supercheck_pgbouncer_client_connections") == []
         page = exporter.page("/")

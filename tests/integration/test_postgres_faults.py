@@ -52,16 +52,6 @@ def success(samples: Samples) -> dict[str, float]:
     return samples.values("supercheck_scrape_collector_success", by="collector")
 
 
-def failing(exporter: Exporter, *names: str) -> Samples:
-    """The scrape in which just these collectors fail: one that reads in the background does so after its next look."""
-
-    def just_these() -> Samples | None:
-        samples = exporter.scrape(deadline=DEADLINE)
-        return samples if {name for name, worked in success(samples).items() if not worked} == set(names) else None
-
-    return wait_for(just_these, 60, f"just these fail: {', '.join(names)}")  # type: ignore[return-value]
-
-
 @pytest.mark.promise("frozen source")
 def test_a_frozen_server_costs_its_own_collectors(server: PostgresServer) -> None:
     with (
@@ -69,10 +59,10 @@ def test_a_frozen_server_costs_its_own_collectors(server: PostgresServer) -> Non
         PgBouncerServer(server) as pooler,
         Exporter(redis.exporter_env() | pooler.exporter_env() | server.exporter_env() | TIMEOUT) as exporter,
     ):
-        failing(exporter)  # none
+        exporter.wait_failed(deadline=DEADLINE)  # none
         server.freeze()
         # of the last one the half of Redis is served all the same
-        samples = failing(exporter, *DATABASE_COLLECTORS, "organization_capacity")
+        samples = exporter.wait_failed(*DATABASE_COLLECTORS, "organization_capacity", deadline=DEADLINE)
         assert samples.value("supercheck_postgres_up") == 0
         assert samples.value("supercheck_pgbouncer_up") == 1
         assert samples.labels("supercheck_postgres_connections") == []
@@ -83,9 +73,9 @@ def test_a_frozen_server_costs_its_own_collectors(server: PostgresServer) -> Non
 
 @pytest.mark.promise("frozen source")
 def test_scrapes_of_a_frozen_server_pile_nothing_up(server: PostgresServer, exporter: Exporter) -> None:
-    failing(exporter)  # none
+    exporter.wait_failed(deadline=DEADLINE)  # none
     server.freeze()
-    failing(exporter, *DATABASE_COLLECTORS)
+    exporter.wait_failed(*DATABASE_COLLECTORS, deadline=DEADLINE)
     threads, descriptors = exporter.threads(), exporter.descriptors()
     for _ in range(5):
         # shorter than the reads, which go on meanwhile
@@ -170,10 +160,10 @@ def test_no_connection_left_is_said(server: PostgresServer, exporter: Exporter) 
 def test_a_server_that_crashes_is_down_and_well_again(server: PostgresServer, exporter: Exporter) -> None:
     exporter.wait_value(1, "supercheck_postgres_up")
     server.kill()
-    samples = failing(exporter, *DATABASE_COLLECTORS)
+    samples = exporter.wait_failed(*DATABASE_COLLECTORS, deadline=DEADLINE)
     assert samples.value("supercheck_postgres_up") == 0
     server.start()
-    failing(exporter)  # none any more
+    exporter.wait_failed(deadline=DEADLINE)  # none any more
 
 
 @pytest.mark.promise("no secret")

@@ -173,6 +173,16 @@ class Exporter(Server):
         """Wait until its log holds a text."""
         wait_for(lambda: text in self.log(), timeout, f"it logs {text!r}")
 
+    def wait_failed(self, *names: str, deadline: float = 10.0) -> Samples:
+        """Scrape until just these collectors fail, or none; one that reads in the background needs a while."""
+
+        def just_these() -> Samples | None:
+            samples = self.scrape(deadline=deadline)
+            worked = samples.values("supercheck_scrape_collector_success", by="collector")
+            return samples if {name for name, success in worked.items() if not success} == set(names) else None
+
+        return wait_for(just_these, 60, f"just these fail: {', '.join(names)}")  # type: ignore[return-value]
+
     def wait_follows(self) -> None:
         """Wait until it reads the events streams; what happens in the queues from now on is counted."""
         name = "supercheck_queue_events_last_success_timestamp_seconds"
