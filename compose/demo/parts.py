@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from supercheck_exporter.render import OPTIONAL_TARGETS
+
 from compose.demo.manager import DemoError, Program, base_environment
 from compose.demo.programs import find, find_node, version_of
 from compose.demo.store import Store
@@ -110,6 +112,7 @@ class Parts:
         """
         out = self.directory / "config"
         env = self.env | {
+            **dict.fromkeys(OPTIONAL_TARGETS, ""),  # none of these runs here
             "PUBLIC_URL": self.url("exporter"),
             "EXPORTER_TARGETS": f"127.0.0.1:{self.at.exporter}",
             "PROMETHEUS_TARGET": f"127.0.0.1:{self.at.prometheus}",

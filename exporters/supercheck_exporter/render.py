@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,27 @@ from supercheck_exporter import alertmanager, config
 from supercheck_exporter.rules import RuleError, bundle_root, render_rules
 
 # Names of the settings that fill prometheus.yml, with the services of compose.yaml as defaults.
-TARGETS = {
+# What is watched without these three is not watched: an empty one is the default.
+NEEDED_TARGETS = {
     "EXPORTER_TARGETS": "exporter:9820",
     "PROMETHEUS_TARGET": "prometheus:9090",
     "ALERTMANAGER_TARGET": "alertmanager:9093",
 }
+# A site may do without any of these: an empty one leaves its scrape job out, so that no alert waits for it.
+OPTIONAL_TARGETS = {
+    "OTEL_COLLECTOR_TARGET": "otel-collector:8888",
+    "LOG_COLLECTOR_TARGET": "log-collector:8888",
+    "SPANS_TARGET": "otel-collector:8889",
+    "LOKI_TARGET": "loki:3100",
+    "TEMPO_TARGET": "tempo:3200",
+    "JAEGER_TARGET": "jaeger:8888",
+    "GRAFANA_TARGET": "grafana:3000",
+    "NODE_TARGET": "node-exporter:9100",
+}
+TARGETS = NEEDED_TARGETS | OPTIONAL_TARGETS
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
+_JOB = re.compile(r"\n(?=  - job_name: )")
 _TARGET = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 
 
@@ -67,7 +81,7 @@ def render(out: Path, env: Mapping[str, str]) -> Report:
 
     root = bundle_root()
     source = (root / "compose/prometheus/prometheus.yml").read_text(encoding="utf-8")
-    files = {Path("prometheus/prometheus.yml"): fill(source, targets)}
+    files = {Path("prometheus/prometheus.yml"): fill(without_jobs(source, TARGETS.keys() - targets), targets)}
     # one folder for both kinds: recording/queue.yaml and alerts/queue.yaml have names of their own there
     files |= {Path("prometheus/rules") / name.replace("/", "-"): text for name, text in rules.items()}
     files[Path("alertmanager/alertmanager.yml")] = delivery.to_yaml()
@@ -89,11 +103,23 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
 
+def without_jobs(text: str, names: Set[str]) -> str:
+    """`text` of a prometheus.yml without the scrape jobs that name one of these placeholders.
+
+    A job reaches from its `- job_name:` to the next one, or to the end: scrape_configs is the last part.
+    """
+    head, *jobs = _JOB.split(text)
+    return "\n".join([head, *(job for job in jobs if names.isdisjoint(_PLACEHOLDER.findall(job)))])
+
+
 def _targets(env: Mapping[str, str], problems: list[str]) -> dict[str, str]:
-    """Each target setting as a YAML list (JSON is YAML); appends a sentence for each bad one."""
+    """Each target setting but those set to nothing, as a YAML list (JSON is YAML); appends a line on each bad one."""
     lists: dict[str, str] = {}
     for name, default in TARGETS.items():
-        text = env.get(name, "").strip() or default
+        text = env.get(name, default).strip()
+        if not text and name in OPTIONAL_TARGETS:
+            continue
+        text = text or default
         targets = [part.strip() for part in text.split(",") if part.strip()]
         for target in targets:
             match = _TARGET.fullmatch(target)

@@ -19,6 +19,7 @@ from servers.redis import RedisServer
 from servers.sinks import Sinks
 from servers.supercheck import Supercheck
 from servers.vault import Secret, VaultServer
+from supercheck_exporter.render import OPTIONAL_TARGETS
 
 from compose.demo.programs import version_of
 
@@ -104,6 +105,7 @@ class Stack:
         """As compose and the demo do it: `supercheck-exporter render`; then only durations are shortened."""
         channels = ["slack", "pagerduty", "mail"]
         env = {
+            **dict.fromkeys(OPTIONAL_TARGETS, ""),  # none of these runs here
             **self._thresholds,
             **self.sinks.settings(*channels),
             "ALERT_DEADMAN_URL": f"{self.sinks.url}/deadman",

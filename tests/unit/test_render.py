@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 from supercheck_exporter.config import ConfigError
-from supercheck_exporter.render import add_arguments, fill, main_render, render
+from supercheck_exporter.render import OPTIONAL_TARGETS, TARGETS, add_arguments, fill, main_render, render, without_jobs
 
 
 def tree(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def jobs_of(folder: Path) -> dict[str, list[str]]:
+    """Targets by scrape job."""
+    config = yaml.safe_load((folder / "prometheus/prometheus.yml").read_text())
+    return {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
 
 
 def run(folder: Path, env: dict[str, str]) -> int:
@@ -26,11 +32,18 @@ def test_it_writes_what_both_programs_read(tmp_path: Path) -> None:
     files = tree(tmp_path)
     assert sorted(path.relative_to(tmp_path).as_posix() for path in report.written) == sorted(files)
     config = yaml.safe_load(files["prometheus/prometheus.yml"])
-    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
-    assert jobs == {
+    assert jobs_of(tmp_path) == {
         "supercheck-exporter": ["exporter:9820"],
         "prometheus": ["prometheus:9090"],
         "alertmanager": ["alertmanager:9093"],
+        "otel-collector": ["otel-collector:8888"],
+        "log-collector": ["log-collector:8888"],
+        "spans": ["otel-collector:8889"],
+        "loki": ["loki:3100"],
+        "tempo": ["tempo:3200"],
+        "jaeger": ["jaeger:8888"],
+        "grafana": ["grafana:3000"],
+        "node": ["node-exporter:9100"],
     }
     assert config["rule_files"] == ["rules/*.yaml"]
     assert {"prometheus/rules/alerts-queue.yaml", "prometheus/rules/recording-queue.yaml"} <= set(files)
@@ -54,6 +67,32 @@ def test_settings_reach_the_files(tmp_path: Path) -> None:
     rules = files["prometheus/rules/alerts-queue.yaml"]
     assert "queue:supercheck_queue_depth:ratio > 0.7" in rules
     assert '"https://ops.example.com/x/runbooks/QueueDepthHigh"' in rules
+
+
+@pytest.mark.parametrize("gone", OPTIONAL_TARGETS)
+def test_an_empty_target_leaves_its_job_out_and_no_other(tmp_path: Path, gone: str) -> None:
+    render(tmp_path, {})
+    before = jobs_of(tmp_path)
+    render(tmp_path, {gone: " "})
+    after = jobs_of(tmp_path)
+    assert after.items() <= before.items()
+    assert [before[name] for name in before.keys() - after.keys()] == [[OPTIONAL_TARGETS[gone]]]
+
+
+def test_what_has_to_be_watched_is_watched_whatever_is_set(tmp_path: Path) -> None:
+    render(tmp_path, dict.fromkeys(TARGETS, ""))
+    assert jobs_of(tmp_path) == {
+        "supercheck-exporter": ["exporter:9820"],
+        "prometheus": ["prometheus:9090"],
+        "alertmanager": ["alertmanager:9093"],
+    }
+
+
+def test_a_job_is_left_out_with_all_that_is_its_own() -> None:
+    text = "a: 1\nscrape_configs:\n  - job_name: x\n    y: ${A}\n\n  - job_name: z\n    y: [${B}, ${C}]\n    z: 1\n"
+    assert without_jobs(text, {"A"}) == "a: 1\nscrape_configs:\n  - job_name: z\n    y: [${B}, ${C}]\n    z: 1\n"
+    assert without_jobs(text, {"C"}) == "a: 1\nscrape_configs:\n  - job_name: x\n    y: ${A}\n"
+    assert without_jobs(text, set()) == text
 
 
 def test_a_second_time_replaces_and_removes_what_is_gone(tmp_path: Path) -> None:
