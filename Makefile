@@ -53,7 +53,7 @@ bench: ## speed, as ratios against a floor measured in the same run
 	@compose/install.sh test
 	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)
 
-tools: ## build a newer Prometheus and Alertmanager, and an S3 server for the tests, with Go (optional)
+tools: ## build newer versions of what Debian has, and what it has not (an S3 server, Jaeger), with Go (optional)
 	@compose/install.sh tools
 
 lock: ## rewrite both lock files from pyproject.toml
