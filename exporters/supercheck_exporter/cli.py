@@ -1,4 +1,4 @@
-"""``supercheck-exporter``: serve, check, metrics, render, lifecycle."""
+"""``supercheck-exporter``: serve, check, metrics, render, lifecycle, prepare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from supercheck_exporter import __version__, render
+from supercheck_exporter import __version__, prepare, render
 from supercheck_exporter.catalogue import catalogue, markdown
 from supercheck_exporter.check import NO_SOURCE, check
 from supercheck_exporter.collectors import TABLE, missing
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _check(os.environ)
     if args.command == "lifecycle":
         return lifecycle.main_lifecycle(args, os.environ)
+    if args.command == "prepare":
+        return prepare.main_prepare(args)
     if args.command == "render":
         return render.main_render(args)
     if args.json:
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     metrics.add_argument("--json", action="store_true", help="as JSON")
     lifecycle.add_arguments(commands.add_parser("lifecycle", help="plan and write lifecycle rules of the buckets"))
     render.add_arguments(commands.add_parser("render", help="write the configurations of Prometheus and Alertmanager"))
+    prepare.add_arguments(commands.add_parser("prepare", help="make the secrets of compose's first start"))
     return parser
 
 

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
 
+from supercheck_exporter import site_env
 from supercheck_exporter.settings import ORDER, Settings
 from supercheck_exporter.thresholds import ThresholdError, load_thresholds
 
@@ -31,6 +32,7 @@ def load(env: Mapping[str, str]) -> Settings:
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
+    env = _with_site(env, problems)
     try:
         values["thresholds"] = load_thresholds(env)
     except ThresholdError as error:
@@ -55,6 +57,18 @@ def load(env: Mapping[str, str]) -> Settings:
     if problems or settings is None:
         raise ConfigError(problems)
     return settings
+
+
+def _with_site(env: Mapping[str, str], problems: list[str]) -> Mapping[str, str]:
+    try:
+        return site_env.complete(env, [name.upper() for name in Settings.model_fields])
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problems.append(
+            f"{site_env.SETTING} names {env[site_env.SETTING]}, which cannot be read ({reason}): "
+            "let this user read Supercheck's .env, or unset it."
+        )
+        return env
 
 
 def _is_secret(name: str) -> bool:

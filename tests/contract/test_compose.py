@@ -13,13 +13,16 @@ import pytest
 import yaml
 from servers.process import missing
 from supercheck_exporter.channels import SETTINGS
+from supercheck_exporter.config import _is_secret
+from supercheck_exporter.prepare import GENERATED, SITE_ENV
+from supercheck_exporter.settings import Settings
 
 from compose.demo.programs import find
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose/compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"config"}
+ONE_SHOT = {"config", "secrets"}
 LASTING = sorted(set(SERVICES) - ONE_SHOT)
 # pages that a person opens
 PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001", "edge": "8088"}
@@ -30,21 +33,25 @@ HEALTH |= {"backup": "healthy"}
 
 def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
     """Target of each mount -> (source, whether it is read-only)."""
-    parts = [text.split(":") for text in service.get("volumes", [])]
+    # a source that is a setting has its default
+    texts = [re.sub(r"^\$\{[A-Z_]+:-([^}]*)\}", r"\1", text) for text in service.get("volumes", [])]
+    parts = [text.split(":") for text in texts]
     return {part[1]: (part[0], part[2:] == ["ro"]) for part in parts}
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     service = SERVICES[name]
-    uid, gid = service["user"].split(":")
+    # the default, where it is a setting
+    uid, gid = re.sub(r"^\$\{[A-Z_]+:-(.*)\}$", r"\1", service["user"]).split(":")
     assert int(uid) > 0
     assert int(gid) > 0
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(service)
+    assert not {"privileged", "pid", "ipc", "devices"} & set(service)
+    assert service.get("network_mode", "none") == "none"
     assert not any("docker.sock" in mount for mount in service.get("volumes", []))
 
 
@@ -102,6 +109,7 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         for name, service in SERVICES.items()
     }
     assert writable == {
+        "secrets": ["exporter-secrets", "grafana-secrets"],
         "config": ["config"],
         "exporter": [],
         "prometheus": ["prometheus"],
@@ -122,7 +130,26 @@ def test_configurations_are_rendered_before_their_readers_start() -> None:
         source, read_only = _mounts(SERVICES[name])["/config"]
         assert (source, read_only) == ("config", True)
     # the exporter must start, and say what is wrong, whatever the state of the others
-    assert "depends_on" not in SERVICES["exporter"]
+    assert set(SERVICES["exporter"]["depends_on"]) == {"secrets"}
+
+
+def test_what_the_first_start_makes_is_there_before_its_readers() -> None:
+    for name in ("exporter", "grafana"):
+        assert SERVICES[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
+    assert SERVICES["secrets"]["network_mode"] == "none"
+    # a person's files are read and never written; /dev/null: no .env of Supercheck was named
+    mounts = _mounts(SERVICES["secrets"])
+    assert mounts["/given/grafana"] == ("./secrets/grafana", True)
+    assert mounts["/given/site.env"] == ("/dev/null", True)
+    image = (ROOT / "exporters/Dockerfile").read_text(encoding="utf-8")
+    for name in GENERATED:
+        folder, _, file = name.partition("/")
+        assert f"/prepared/{folder}" in mounts
+        assert f"/prepared/{folder}" in image, "the volume takes its rights from there"
+        setting = f"GF_SECURITY_{file.upper()}__FILE"
+        assert SERVICES[folder]["environment"][setting] == f"/run/secrets/{file}"
+    assert _mounts(SERVICES["exporter"])["/run/supercheck"] == ("exporter-secrets", True)
+    assert SERVICES["exporter"]["environment"]["SUPERCHECK_ENV_FILE"] == f"/run/supercheck/{SITE_ENV}"
 
 
 def test_grafana_shows_every_dashboard_and_nothing_else() -> None:
@@ -156,11 +183,12 @@ def test_grafana_has_no_anonymous_user() -> None:
 def test_secrets_reach_only_their_reader() -> None:
     seen = {name: _mounts(service).get("/run/secrets") for name, service in SERVICES.items()}
     assert seen == {
+        "secrets": None,
         "config": ("./secrets/alertmanager", True),
         "exporter": ("./secrets/exporter", True),
         "prometheus": None,
         "alertmanager": ("./secrets/alertmanager", True),
-        "grafana": ("./secrets/grafana", True),
+        "grafana": ("grafana-secrets", True),
         "pgbouncer": ("./secrets/pgbouncer", True),
         "edge": ("./secrets/edge", True),
         "backup": ("./secrets/backup", True),
@@ -172,7 +200,7 @@ def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> N
         "external": True,
         "name": "${SUPERCHECK_NETWORK:-supercheck_supercheck-network}",
     }
-    assert [name for name, service in SERVICES.items() if "supercheck" in service["networks"]] == [
+    assert [name for name, service in SERVICES.items() if "supercheck" in service.get("networks", ())] == [
         "exporter",
         "pgbouncer",
         "edge",
@@ -208,6 +236,15 @@ def test_no_secret_stands_in_the_files_and_git_ignores_the_real_ones() -> None:
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name and not name.endswith("__FILE"):
                 assert value == "${" + name + ":-}"
+
+
+@pytest.mark.promise("nothing secret in docker inspect")
+def test_no_secret_has_to_be_a_variable() -> None:
+    """What compose hands on from a setting can be given as a file as well, or comes from Supercheck's own file."""
+    secret = {name.upper() for name in Settings.model_fields if _is_secret(name)}
+    for name in secret & set(SERVICES["exporter"]["environment"]):
+        assert SERVICES["exporter"]["environment"][name] == "${" + name + ":-}"
+        assert name in {"DATABASE_URL"} or f"{name}_FILE" in SERVICES["exporter"]["environment"], name
 
 
 def test_the_secrets_manual_names_every_secret_file() -> None:
