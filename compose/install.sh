@@ -4,8 +4,8 @@
 #   compose/install.sh demo     Redis, PostgreSQL, PgBouncer, Prometheus, Alertmanager, the Python environment, the demo
 #                               site's packages, and the page that draws the dashboards
 #   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
-#   compose/install.sh tools    newer Alertmanager, Prometheus and PgBouncer, an S3 server, Jaeger and docker's compose
-#                               plugin, built into ~/.cache
+#   compose/install.sh tools    newer Alertmanager, Prometheus and PgBouncer, the OpenTelemetry Collector, Jaeger, an S3
+#                               server and docker's compose plugin, built into ~/.cache
 #
 # Only package registries are used, as pip, uv, npm, apt and go are configured on this machine.
 set -euo pipefail
@@ -204,6 +204,8 @@ install_tools() {
     compose/tools/jaeger.sh "$TOOLS/jaeger"
     if [ ! -x "$TOOLS/pgbouncer-1.24" ]; then working "PgBouncer 1.24 (about 20 seconds)"; fi
     compose/tools/pgbouncer.sh "$TOOLS/pgbouncer-1.24" || say "without it only Debian's own PgBouncer is tested"
+    if [ ! -x "$TOOLS/otelcol" ]; then working "the OpenTelemetry Collector (about five minutes)"; fi
+    compose/tools/otelcol.sh "$TOOLS/otelcol" || say "without it nothing of the trace and log pipeline is tested"
     if ! { stands prometheus prometheus "$PROMETHEUS_VERSION" && stands promtool prometheus "$PROMETHEUS_VERSION"; }; then
         working "Prometheus and promtool $PROMETHEUS_VERSION (5 to 10 minutes)"
         build_prometheus
