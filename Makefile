@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 3
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock up down clean
+.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock attach preflight up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,12 @@ lock: ## rewrite both lock files from pyproject.toml
 		--extra dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
 		--no-annotate --constraint requirements.lock pyproject.toml -o exporters/requirements.lock
+
+attach: ## find the Supercheck on this host and write compose/.env (ARGS=--dry-run)
+	@compose/operations/attach.sh $(ARGS)
+
+preflight: ## can the bundle start here, and what does it reach? every problem with its mend
+	@compose/operations/preflight.sh $(ARGS)
 
 up: ## start the bundle with Docker beside a running Supercheck
 	$(COMPOSE) up --detach --build

@@ -1,0 +1,88 @@
+"""A program `docker` that notes what it is asked and answers what a test has set; no daemon is behind it.
+
+Answers are found by a pattern, the first that matches. Without one it ends well and says nothing, as Docker does where
+there is nothing to list.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PROGRAM = """#!{python} -S
+import json, re, subprocess, sys
+folder = {folder!r}
+asked = " ".join(sys.argv[1:])
+with open(folder + "/asked", "a") as log:
+    log.write(asked + "\\n")
+for pattern, output, code, command in json.load(open(folder + "/answers.json")):
+    found = re.search(pattern, asked)
+    if found:
+        sys.stdout.write(output)
+        sys.stdout.flush()
+        if command:
+            code = subprocess.run([*command, *sys.argv[1:]]).returncode
+        sys.exit(code)
+"""
+
+
+class FakeDocker:
+    """Its folder goes first on PATH; `run` starts a script that finds it there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        program = folder / "docker"
+        program.write_text(PROGRAM.format(python=sys.executable, folder=str(folder)))
+        program.chmod(0o755)
+        self._answers: list[tuple[str, str, int, list[str]]] = []
+        self._write()
+        self.answer("^version", "28.2.2\n")
+
+    def answer(self, pattern: str, output: str = "", code: int = 0, command: list[str] | None = None) -> None:
+        """What it says to questions like this; what is set later goes first. `command` is run with the arguments."""
+        self._answers.insert(0, (pattern, output, code, command or []))
+        self._write()
+
+    def _write(self) -> None:
+        (self.folder / "answers.json").write_text(json.dumps(self._answers))
+
+    def asked(self, pattern: str = "") -> list[str]:
+        """The questions so far that match."""
+        path = self.folder / "asked"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if re.search(pattern, line)]
+
+    def run(
+        self, script: Path, *arguments: str | Path, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script with this docker; waits until it ends."""
+        path = f"{self.folder}:{os.environ.get('PATH', os.defpath)}"
+        return subprocess.run(
+            [str(script), *map(str, arguments)],
+            env={"PATH": path, "HOME": str(self.folder), **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def checkout(root: Path, folder: Path) -> Path:
+    """A copy of compose/operations and what it looks at, in which settings and secrets can be written."""
+    for name in ("compose/operations", "compose/secrets"):
+        for path in (root / name).rglob("*"):
+            if path.is_file() and (path.suffix in {".sh", ".example"}):
+                target = folder / path.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+                target.chmod(path.stat().st_mode & 0o777)
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o755)
+    return folder / "compose"
