@@ -1,7 +1,7 @@
-"""Write everything that Prometheus and Alertmanager read: their configurations, the rules, the messages.
+"""Write everything that Prometheus and Alertmanager read (configurations, rules, messages), and Loki's rules.
 
 `supercheck-exporter render --out DIR` is the one way to do it: compose runs it before the two start, and so
-do the demo and the tests. DIR/prometheus and DIR/alertmanager can be mounted apart.
+do the demo and the tests. DIR/prometheus, DIR/alertmanager and DIR/loki can be mounted apart.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ OPTIONAL_TARGETS = {
     "NODE_TARGET": "node-exporter:9100",
 }
 TARGETS = NEEDED_TARGETS | OPTIONAL_TARGETS
+
+LOKI_RULES = "loki/rules/fake"
+"""Loki's ruler wants a folder a tenant, and calls the only one "fake" where it asks nobody who he is."""
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 _JOB = re.compile(r"\n(?=  - job_name: )")
@@ -82,20 +85,30 @@ def render(out: Path, env: Mapping[str, str]) -> Report:
     root = bundle_root()
     source = (root / "compose/prometheus/prometheus.yml").read_text(encoding="utf-8")
     files = {Path("prometheus/prometheus.yml"): fill(without_jobs(source, TARGETS.keys() - targets), targets)}
-    # one folder for both kinds: recording/queue.yaml and alerts/queue.yaml have names of their own there
-    files |= {Path("prometheus/rules") / name.replace("/", "-"): text for name, text in rules.items()}
+    files |= {_rule_file(name): text for name, text in rules.items()}
     files[Path("alertmanager/alertmanager.yml")] = delivery.to_yaml()
     for template in sorted((root / "compose/alertmanager").glob("*.tmpl")):
         files[Path("alertmanager/templates") / template.name] = template.read_text(encoding="utf-8")
 
     for name, text in files.items():
         _replace(out / name, text)
-    for folder, pattern in (("prometheus/rules", "*.yaml"), ("alertmanager/templates", "*.tmpl")):
+    for folder, pattern in (
+        ("prometheus/rules", "*.yaml"),
+        (LOKI_RULES, "*.yaml"),
+        ("alertmanager/templates", "*.tmpl"),
+    ):
         for path in (out / folder).glob(pattern):
             if path.relative_to(out) not in files:
                 path.unlink()
     written = [out / name for name in files]
     return Report(written, delivery.problems, delivery.warnings, delivery.notes)
+
+
+def _rule_file(name: str) -> Path:
+    """Where a rendered rule file goes, "loki/logs.yaml" or "alerts/queue.yaml"."""
+    kind, _, file = name.partition("/")
+    # one folder for both kinds of Prometheus: recording/queue.yaml and alerts/queue.yaml have names of their own there
+    return Path(LOKI_RULES) / file if kind == "loki" else Path("prometheus/rules") / f"{kind}-{file}"
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

@@ -64,7 +64,7 @@ def templates(source: Path | None = None) -> dict[str, tuple[str, str]]:
 
 
 def render_rules(thresholds: Mapping[str, float], public_url: str, source: Path | None = None) -> dict[str, str]:
-    """Every rule file by its path below `alert-rules/`, for example "alerts/queue.yaml".
+    """Every rule file by its path below `alert-rules/`, for example "alerts/queue.yaml"; those in "loki/" are Loki's.
 
     `thresholds` is what `load_thresholds` returns, `public_url` where people reach the exporter, `source`
     another folder of templates. Raises RuleError for an unknown `${name}`, for a bad URL, and for objectives that

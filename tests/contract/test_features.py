@@ -23,6 +23,7 @@ from contract.feature_list import (
     planned,
     proofs_in,
 )
+from contract.log_rules import LOG_ALERTS, log_unit_tests
 from contract.rule_files import ALERTS, RECORDS, metrics_of, unit_tests
 from supercheck_exporter.catalogue import catalogue
 from supercheck_exporter.collectors import TABLE
@@ -37,7 +38,7 @@ OF_BUILT = {
 OF_DEFERRED = {"metrics", "alerts", "deferred"}
 ENTRIES = {entry.name: entry for entry in catalogue()}
 COLLECTORS = {"every": "(every)"} | {name: name for name in TABLE}
-RULES = {rule.alert for rule in ALERTS}
+RULES = {rule.alert for rule in [*ALERTS, *LOG_ALERTS]}
 RECORDED_FROM = {str(rule.data["record"]): metrics_of(rule.data["expr"]) for rule in RECORDS}
 by_name = pytest.mark.parametrize("feature", BUILT, ids=lambda feature: feature["name"])
 
@@ -53,7 +54,7 @@ def shown(uid: str) -> frozenset[str]:
 def alerts_by_file() -> dict[str, set[str]]:
     """The alerts that each file of alert-rules/tests tests."""
     found: dict[str, set[str]] = {}
-    for test in unit_tests():
+    for test in [*unit_tests(), *log_unit_tests()]:
         moments = test.get("alert_rule_test", ())
         found.setdefault(test["file"], set()).update(moment["alertname"] for moment in moments)
     return found
@@ -138,7 +139,7 @@ def test_metrics_have_the_type_and_labels_of_the_plan() -> None:
 @pytest.mark.promise("names are fixed")
 def test_alerts_have_the_severities_of_the_plan() -> None:
     for name, severities in planned("alerts").items():
-        found = sorted(rule.severity for rule in ALERTS if rule.alert == name)
+        found = sorted(rule.severity for rule in [*ALERTS, *LOG_ALERTS] if rule.alert == name)
         assert not found or severities == "any" or found == sorted(severities), name
 
 
@@ -199,12 +200,13 @@ def test_its_proofs_exist(feature: dict[str, Any]) -> None:
         if file.suffix == ".py":
             assert test in proofs_in(file) if test else proofs_in(file), proof
         else:
-            assert file.parent == ROOT / "alert-rules/tests", proof
+            assert ROOT / "alert-rules/tests" in file.parents, proof
 
 
 @by_name
 def test_its_alerts_are_proved_by_promtool(feature: dict[str, Any]) -> None:
-    files = [proof.rpartition("/")[2] for proof in feature["proof"] if proof.startswith("alert-rules/tests/")]
+    folder = "alert-rules/tests/"
+    files = [proof.removeprefix(folder) for proof in feature["proof"] if proof.startswith(folder)]
     assert set(feature.get("alerts", ())) <= {alert for file in files for alert in alerts_by_file()[file]}
 
 

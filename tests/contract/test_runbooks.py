@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from contract.log_rules import LOG_ALERTS
+from contract.query_grammars import problems
 from contract.rule_files import ALERTS, FOREIGN, RECORDS, RULES
 from supercheck_exporter.catalogue import catalogue
 from supercheck_exporter.pages import runbook, runbook_index
@@ -35,7 +37,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def test_each_alert_has_one_and_each_belongs_to_an_alert() -> None:
-    assert {path.stem for path in RUNBOOKS} == {rule.alert for rule in ALERTS}
+    assert {path.stem for path in RUNBOOKS} == {rule.alert for rule in [*ALERTS, *LOG_ALERTS]}
 
 
 @each
@@ -51,7 +53,13 @@ def test_title_and_headings(path: Path) -> None:
 def test_there_is_something_to_paste_and_every_block_names_its_language(path: Path) -> None:
     found = blocks(path.read_text())
     assert found
-    assert {language for language, _ in found} <= {"sh", "promql"}
+    assert {language for language, _ in found} <= {"sh", "promql", "logql"}
+
+
+def test_every_logql_query_is_one() -> None:
+    queries = [query for path in RUNBOOKS for language, query in blocks(path.read_text()) if language == "logql"]
+    assert queries
+    assert problems("logql", queries) == [None] * len(queries)
 
 
 @each

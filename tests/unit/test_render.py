@@ -48,6 +48,8 @@ def test_it_writes_what_both_programs_read(tmp_path: Path) -> None:
     assert config["rule_files"] == ["rules/*.yaml"]
     assert {"prometheus/rules/alerts-queue.yaml", "prometheus/rules/recording-queue.yaml"} <= set(files)
     assert {"alertmanager/alertmanager.yml", "alertmanager/templates/slack.tmpl"} <= set(files)
+    # nothing of Loki's is among the rules that Prometheus would refuse to start with
+    assert [name for name in files if "logs" in name] == ["loki/rules/fake/logs.yaml"]
     assert not any("${" in text for text in files.values())
 
 
@@ -67,6 +69,7 @@ def test_settings_reach_the_files(tmp_path: Path) -> None:
     rules = files["prometheus/rules/alerts-queue.yaml"]
     assert "queue:supercheck_queue_depth:ratio > 0.7" in rules
     assert '"https://ops.example.com/x/runbooks/QueueDepthHigh"' in rules
+    assert '"https://ops.example.com/x/runbooks/ErrorLogBurst"' in files["loki/rules/fake/logs.yaml"]
 
 
 @pytest.mark.parametrize("gone", OPTIONAL_TARGETS)
@@ -98,13 +101,14 @@ def test_a_job_is_left_out_with_all_that_is_its_own() -> None:
 def test_a_second_time_replaces_and_removes_what_is_gone(tmp_path: Path) -> None:
     render(tmp_path, {})
     before = tree(tmp_path)
-    old = tmp_path / "prometheus/rules/alerts-former.yaml"
-    old.write_text("groups: []\n")
+    former = [tmp_path / "prometheus/rules/alerts-former.yaml", tmp_path / "loki/rules/fake/former.yaml"]
+    for old in former:
+        old.write_text("groups: []\n")
     own = tmp_path / "alertmanager/templates/own.txt"
     own.write_text("a person's own file\n")
     (tmp_path / "prometheus/prometheus.yml").write_text("half a")
     render(tmp_path, {})
-    assert not old.exists()
+    assert not any(old.exists() for old in former)
     own.unlink()
     assert tree(tmp_path) == before
 

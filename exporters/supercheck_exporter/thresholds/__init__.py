@@ -14,6 +14,7 @@ from supercheck_exporter.thresholds import (
     database,
     dependency,
     edge,
+    logs,
     monitor,
     observability,
     queue,
@@ -39,6 +40,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *slo.THRESHOLDS,
     *edge.THRESHOLDS,
     *api.THRESHOLDS,
+    *logs.THRESHOLDS,
     *observability.THRESHOLDS,
 )
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals", "requests", "lockouts", "dollars"]
+Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals", "requests", "lockouts", "lines", "dollars"]
 
 ENV_PREFIX = "THRESHOLD_"
 
