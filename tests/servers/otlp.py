@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from servers.redis import LOOPBACK
 
@@ -26,6 +27,9 @@ class Span:
     """OTLP's number: 1 internal, 2 server, 3 client, 4 producer, 5 consumer."""
     error: str
     attributes: dict[str, str]
+    events: tuple[tuple[str, dict[str, str]], ...]
+    """Names with their attributes."""
+    resource: dict[str, str]
 
 
 class OtlpSink:
@@ -83,14 +87,28 @@ class OtlpSink:
 def _spans(body: bytes) -> list[Span]:
     found = []
     for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-        service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
+        of_resource = _attributes(resource.resource.attributes)
         for scope in resource.scope_spans:
             for span in scope.spans:
-                attributes = {a.key: _text(a.value) for a in span.attributes}
-                ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-                error = span.status.message if span.status.code == 2 else ""
-                found.append(Span(*ids, span.name, service, span.kind, error, attributes))
+                found.append(
+                    Span(
+                        trace=span.trace_id.hex(),
+                        id=span.span_id.hex(),
+                        parent=span.parent_span_id.hex(),
+                        name=span.name,
+                        service=of_resource["service.name"],
+                        kind=span.kind,
+                        error=span.status.message if span.status.code == 2 else "",
+                        attributes=_attributes(span.attributes),
+                        events=tuple((event.name, _attributes(event.attributes)) for event in span.events),
+                        resource=of_resource,
+                    )
+                )
     return found
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
+    return {pair.key: _text(pair.value) for pair in pairs}
 
 
 def _text(value: AnyValue) -> str:
