@@ -11,7 +11,7 @@ SERVICE=${SERVICE:-worker}
 
 # the whole number that a query answers; nothing where there is no answer
 ask() {
-    curl -fsS --max-time 10 --get --data-urlencode "query=$1" "$PROMETHEUS/api/v1/query" |
+    curl -fsS --netrc-optional --max-time 10 --get --data-urlencode "query=$1" "$PROMETHEUS/api/v1/query" |
         sed -n 's/.*"value":\[[^,]*,"\([0-9][0-9]*\)"\].*/\1/p'
 }
 

