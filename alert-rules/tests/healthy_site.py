@@ -297,6 +297,20 @@ def monitor_series() -> Iterator[tuple[str, Value]]:
     for queue, schedules in (("monitor-scheduler", 3), ("job-scheduler", 1), ("k6-job-scheduler", 1)):
         yield f'supercheck_schedules_expected{{queue="{queue}"}}', lambda t, n=schedules: n  # type: ignore[misc]
     yield 'supercheck_location_enabled{location="local"}', lambda t: 1
+    # one target is down in the morning, and for three minutes of a restart every check fails
+    failing = range(8 * 3600, 8 * 3600 + 1800)
+    restart = range(10 * 3600, 10 * 3600 + 180)
+    yield 'supercheck_location_workers{location="local"}', lambda t: 1
+    yield 'supercheck_location_monitors{location="local"}', lambda t: 3
+    for elsewhere, down in (("up", 0), ("down", 0), ("none", 1)):
+        yield (
+            f'supercheck_location_failing_monitors{{location="local",elsewhere="{elsewhere}"}}',
+            lambda t, n=down: 3 * n if t in restart else n * (t in failing),  # type: ignore[misc]
+        )
+    yield (
+        'supercheck_location_last_success_timestamp_seconds{location="local"}',
+        lambda t: (restart.start if t in restart else t) - 10,
+    )
 
 
 def notification_series() -> Iterator[tuple[str, Value]]:

@@ -27,7 +27,7 @@ def _sections(limits: Thresholds) -> list[Section]:
             [shelf(4, *_strip(limits)), shelf(9, _table(limits)), shelf(9, _parked(), _share(limits))],
         ),
         *runs_section(),
-        monitors_section(),
+        monitors_section(limits),
     ]
 
 

@@ -3,6 +3,7 @@
 from . import promql
 from .colors import IN, LIMIT, OUT, SLOW, TROUBLE, WARNING
 from .layout import Section, shelf
+from .levels import Thresholds
 from .panels import Doc, Line, lines
 from .sdk import models
 
@@ -27,11 +28,15 @@ def runs_section() -> list[Section]:
     ]
 
 
-def monitors_section() -> Section:
+def monitors_section(limits: Thresholds) -> Section:
     """Return the section about monitors, schedules and retention."""
     return Section(
         "Does what is scheduled happen?",
-        [shelf(8, _staleness(), _schedules(), _results()), shelf(8, _monitors(), _phantoms(), _retention())],
+        [
+            shelf(8, _staleness(), _schedules()),
+            shelf(8, _results(), _failing(limits)),
+            shelf(8, _monitors(), _phantoms(), _retention()),
+        ],
     )
 
 
@@ -164,6 +169,31 @@ def _results() -> models.Panel:
         ),
         [Line(f"topk(5, {results}) unless on (location) {disabled}", "{{location}}")],
         unit="cps",
+    )
+
+
+def _failing(limits: Thresholds) -> models.Panel:
+    failing = "sum by (location) (max by (location, elsewhere) (supercheck_location_failing_monitors{}))"
+    monitors = "(max by (location) (supercheck_location_monitors) > 0)"
+    most = "topk(5, max by (location) (max_over_time(supercheck_location_failing_monitors[$__range] @ end())))"
+    here_only = failing.format('{elsewhere="up"}')
+    return lines(
+        "Monitors that fail, by location",
+        Doc(
+            "Share of a location's monitors whose last check was not up, and of those the ones that are up elsewhere. "
+            "Dashed in red: the threshold of LocationDown, which also asks that none succeeds for 10 minutes.",
+            "near 0 %, and nothing up elsewhere.",
+            "100 %, and up elsewhere: its network or DNS. Else: what is watched, or its only location.",
+        ),
+        [
+            Line(f"({failing.format('')} / {monitors}) and {most}", "{{location}}"),
+            Line(f"({here_only} / {monitors} > 0) and {most}", "{{location}}, up elsewhere", dashed=True),
+        ],
+        unit="percentunit",
+        soft_max=1,
+        levels=limits.above(critical="location_down_ratio"),
+        no_data="no database is read, or nothing was checked lately",
+        runbooks=["LocationDown"],
     )
 
 

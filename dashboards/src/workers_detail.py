@@ -138,13 +138,15 @@ def _locations() -> models.Panel:
     return rows(
         f"Locations (up to {promql.TABLE_ROWS}, the neediest first)",
         Doc(
-            "Workers of each location: alive now, 15 minutes ago, wanted and missing, and when the newest one started.",
+            "Workers of each location: alive, serving it from anywhere, 15 minutes ago, wanted and missing, and the "
+            "start of the newest.",
             "nothing missing, as many as 15 minutes ago.",
             "fewer than before: see who is left in 'Each worker'. The newest start says whether it was a deploy.",
         ),
         [Label("location", "Location", [links.location_of_cell()])],
         [
             Value("Alive", column(alive), "short", Levels(RED, ((1, GREEN),))),
+            Value("Serving", column(promql.each("supercheck_location_workers", promql.LOCATION, "location")), "short"),
             Value("15 min ago", column(f"max by (location) ({before} offset 15m)"), "short"),
             Value("Wanted", column(wanted), "short"),
             Value("Missing", column(f"clamp_min({wanted} - {alive}, 0)"), "short", ANY_IS_WARNING),

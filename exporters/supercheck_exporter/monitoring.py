@@ -6,24 +6,32 @@ way: that is why no scrape waits for it, and why the rest between two looks grow
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from supercheck_exporter.followers import Follower
+from supercheck_exporter.locations import MAX_CHECKS, LocationChecks, Seen, Standing
 from supercheck_exporter.sources.postgres import PostgresSource, Row, rest_seconds
 from supercheck_exporter.watermark import Watermark
+
+log = logging.getLogger(__name__)
 
 RESULT_STATUSES = ("up", "down", "error", "timeout")
 OTHER = "other"
 MAX_LOCATIONS = 100
 MAX_GAP_SECONDS = 3600
-"""After a longer outage only the last hour is counted: an answer must come in time."""
+"""After a longer outage only the last hour is counted: an answer must come in time. The first look sees as much."""
 
-# numbers of ours, and what is counted between which moments
+# numbers of ours, and what is counted between which moments; these are written out twice, since behind a common name
+# the planner does not see how near they are to each other
 STATEMENT = """
-SELECT w.until,
+WITH recent AS MATERIALIZED (
+  SELECT r.monitor_id, coalesce(r.location, 'none') AS location, r.status, r.checked_at
+  FROM {window} w JOIN monitor_results r ON r.checked_at > {seen} AND r.checked_at <= w.until)
+SELECT w.until, extract(epoch FROM w.until)::float8 AS now,
   (SELECT json_agg(m) FROM (
     SELECT coalesce(status, 'unknown') AS status, count(*) AS monitors, count(*) FILTER (WHERE watched) AS watched,
            max(age - every) FILTER (WHERE watched) AS late,
@@ -40,16 +48,23 @@ SELECT w.until,
     SELECT code, coalesce(is_enabled, false) AS is_enabled FROM locations ORDER BY code LIMIT {locations}) l
   ) AS locations,
   (SELECT json_agg(json_build_array(location, status, results)) FROM (
-    SELECT coalesce(location, 'none') AS location, status, count(*) AS results FROM monitor_results
-    WHERE checked_at > w.since AND checked_at <= w.until
-    GROUP BY 1, 2) r) AS results
+    SELECT location, status, count(*) AS results FROM recent WHERE checked_at > w.since
+    GROUP BY 1, 2) r) AS results,
+  (SELECT json_agg(json_build_array(monitor_id, location, every, up, failed)) FROM (
+    SELECT r.monitor_id, r.location, max(coalesce(m.frequency_minutes, 0)) * 60 AS every,
+           extract(epoch FROM max(r.checked_at) FILTER (WHERE r.status = 'up'))::float8 AS up,
+           extract(epoch FROM max(r.checked_at) FILTER (WHERE r.status IS DISTINCT FROM 'up'))::float8 AS failed
+    FROM recent r JOIN monitors m ON m.id = r.monitor_id
+    WHERE m.enabled AND coalesce(m.status, '') <> 'paused'
+    GROUP BY 1, 2 LIMIT {checks} + 1) c) AS checks
 FROM {window} w
 """
 
 
 def statement(watermark: Watermark) -> str:
-    """The statement that counts the results since the last look."""
-    return STATEMENT.format(window=watermark.window(), locations=MAX_LOCATIONS)
+    """The statement that counts the results since the last look; the first one counts none, and sees the last hour."""
+    seen = "w.since" if watermark.began else f"w.until - {MAX_GAP_SECONDS} * interval '1 second'"
+    return STATEMENT.format(window=watermark.window(), seen=seen, locations=MAX_LOCATIONS, checks=MAX_CHECKS)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,9 @@ class MonitorFacts:
     results: Mapping[tuple[str, str], int]
     """Checks by location and result since the exporter started."""
 
+    standings: Mapping[str, Standing]
+    """What fails at each of the locations; empty where there are too many checks to hold."""
+
 
 class MonitorReader(Follower):
     """Keeps ``facts``, which are replaced as a whole, and the totals of the results since it began."""
@@ -78,6 +96,7 @@ class MonitorReader(Follower):
         self.facts: MonitorFacts | None = None
         self._watermark = Watermark(MAX_GAP_SECONDS)
         self._results: Counter[tuple[str, str]] = Counter()
+        self._checks = LocationChecks()
 
     def step(self) -> float:
         """Read the four tables once."""
@@ -87,10 +106,24 @@ class MonitorReader(Follower):
         for location, status, number in row["results"] or ():
             self._count(location, status if status in RESULT_STATUSES else OTHER, number)
         self._watermark.reach(row["until"])
-        self.facts = MonitorFacts(row["monitors"] or (), row["jobs"] or (), row["locations"] or {}, dict(self._results))
+        self._follow([Seen(*check) for check in row["checks"] or ()], row["now"])
+        locations = row["locations"] or {}
+        self.facts = MonitorFacts(
+            row["monitors"] or (),
+            row["jobs"] or (),
+            locations,
+            dict(self._results),
+            self._checks.standings(locations),
+        )
         return rest_seconds(self._every, time.monotonic() - began)
 
     def _count(self, location: str, status: str, number: int) -> None:
         places = {known for known, _ in self._results}
         known = location in places or len(places) < MAX_LOCATIONS
         self._results[location if known else OTHER, status] += number
+
+    def _follow(self, seen: Sequence[Seen], now: float) -> None:
+        before = self._checks.too_many
+        self._checks.add(seen, now)
+        if self._checks.too_many and not before:
+            log.warning("over %d monitors by location: what fails at which location is not followed", MAX_CHECKS)

@@ -29,6 +29,11 @@ class Watermark:
         self._gap = gap
         self._until: datetime | None = None
 
+    @property
+    def began(self) -> bool:
+        """Whether there was a look before."""
+        return self._until is not None
+
     def window(self) -> str:
         """SQL of one row: ``now``, and ``since`` and ``until`` between which rows are to be counted."""
         since = "infinity" if self._until is None else self._until.isoformat()

@@ -84,6 +84,9 @@ NO_UNIT = {
     "supercheck_schedules_expected",
     "supercheck_jobs_overdue",
     "supercheck_location_enabled",
+    "supercheck_location_workers",
+    "supercheck_location_monitors",
+    "supercheck_location_failing_monitors",
     "supercheck_secrets_stored",
     "supercheck_vault_up",
     "supercheck_vault_sealed",
@@ -108,7 +111,7 @@ NO_UNIT = {
     "supercheck_logins_locked",
 }
 # labels beside those of the plan
-OWN_LABELS = {"span", "collector", "version"}
+OWN_LABELS = {"span", "collector", "version", "elsewhere"}
 by_name = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
 

@@ -78,6 +78,16 @@ def capacity_series(in_trouble: bool, span: float, trouble: float) -> Iterator[T
         yield "supercheck_schedules_expected", {"queue": queue}, flat(schedules)
     for location in ("local", "eu-central"):
         yield "supercheck_location_enabled", {"location": location}, flat(1)
+        yield "supercheck_location_workers", {"location": location}, flat(2)
+        yield "supercheck_location_monitors", {"location": location}, flat(38)
+        here = location == "local"
+        yield (
+            "supercheck_location_failing_monitors",
+            {"location": location, "elsewhere": "up"},
+            lambda t, here=here: 0 if here else min(38, since(t) // 10),  # type: ignore[misc]
+        )
+        for elsewhere, failing in (("down", 2), ("none", 1)):
+            yield "supercheck_location_failing_monitors", {"location": location, "elsewhere": elsewhere}, flat(failing)
         for status, rate in (("up", 0.3), ("down", 0.004)):
             yield "supercheck_monitor_results_total", {"location": location, "status": status}, counted(rate)
     for entity, rows in (("job_runs", 340), ("monitor_results", 0), ("audit_logs", 0)):

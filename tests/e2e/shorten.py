@@ -27,7 +27,10 @@ TEXTS = {"labels", "annotations"}
 
 # Thresholds that are a site's times and no queue's. A monitor's interval is a whole number of minutes: its number is
 # divided instead.
-SITES = {"organization_monopoly_wait_seconds", "job_missed_seconds", "monitor_stale_intervals"}
+SITES = {
+    *("organization_monopoly_wait_seconds", "job_missed_seconds", "location_down_seconds"),
+    "monitor_stale_intervals",
+}
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = r"(?:\d+(?:ms|[smhdw]))+"

@@ -17,6 +17,7 @@ from servers.process import wait_for
 from supercheck_exporter.thresholds import load_thresholds
 
 RUN_QUEUES = ("playwright-global", "k6-global", "k6-local")
+BLIND = "eu-central"  # a location that loses its network
 KEY = "bull:monitor-scheduler:repeat"
 LEFT_SECONDS = 20  # of the week that the schedules' key lives
 FIRE_SECONDS = 100.0
@@ -41,7 +42,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def trouble(stack: Stack) -> Trouble:
-    """Runs are not executed any more, the monitors' schedules are about to expire, and the jobs' ones have."""
+    """Runs are not executed, the monitors' schedules are about to expire, the jobs' ones have, a location is blind."""
     for name in ("supercheck_runs_finished_total", "supercheck_monitor_results_total"):
         wait_for(lambda name=name: stack.prometheus.value(f"sum({name}) > 5"), 60, f"{name} counts")  # type: ignore[misc]
     assert stack.prometheus.firing(component="capacity") == []
@@ -56,6 +57,13 @@ def trouble(stack: Stack) -> Trouble:
     assert isinstance(week, int)
     assert week > 1000 * LIMITS["queue_schedule_ttl_warning_seconds"], "as the app's cleanup left it"
     redis.expire(KEY, LEFT_SECONDS)
+    assert stack.database is not None
+    stack.database.server.run(f"INSERT INTO locations (code) VALUES ('{BLIND}')")
+    for status, ago in (("up", 20), ("timeout", 0)):
+        stack.database.server.run(
+            "INSERT INTO monitor_results (monitor_id, location, status, checked_at) SELECT id, "
+            f"'{BLIND}', '{status}', now() AT TIME ZONE 'utc' - interval '{ago} seconds' FROM monitors"
+        )
     return Trouble(stack, began, time.time() + LEFT_SECONDS)
 
 
@@ -87,6 +95,20 @@ def test_a_scheduled_job_that_is_not_started_pages(trouble: Trouble) -> None:
     page = trouble.stack.sinks.wait_message("pagerduty", "firing", "ScheduledJobsMissed", FIRE_SECONDS, trouble.began)
     assert "CRITICAL" in page.title
     assert any(link.endswith("/d/supercheck-capacity") for link in page.links)
+
+
+@pytest.mark.promise("page arrives")
+def test_a_location_from_which_all_checks_fail_pages(trouble: Trouble) -> None:
+    """The same monitors are up from `local`, which is not named."""
+    page = trouble.stack.sinks.wait_message(
+        "pagerduty", "firing", f"LocationDown (location {BLIND})", FIRE_SECONDS, trouble.began
+    )
+    assert any(link.endswith("/runbooks/LocationDown") for link in page.links)
+    (alert,) = trouble.stack.prometheus.alerts(alertname="LocationDown")
+    assert alert.labels["location"] == BLIND
+    assert alert.annotations["value"] == "5 monitors fail"  # the sixth is paused
+    # its own ticket names the cause
+    trouble.stack.sinks.wait_message("slack", "firing", "LocationWithoutWorkers", FIRE_SECONDS, trouble.began)
 
 
 @pytest.mark.promise("page arrives")

@@ -135,5 +135,8 @@ def test_the_thresholds_go_through_their_settings() -> None:
     shipped, shortened = load_thresholds({}), load_thresholds(shortened_thresholds())
     changed = {name for name, value in shipped.items() if shortened[name] != value}
     queues = {name for name in shipped if name.startswith("queue_") and name.endswith("_seconds")}
-    assert changed == queues | {"organization_monopoly_wait_seconds", "job_missed_seconds", "monitor_stale_intervals"}
+    assert changed == queues | {
+        *("organization_monopoly_wait_seconds", "job_missed_seconds", "location_down_seconds"),
+        "monitor_stale_intervals",
+    }
     assert all(shortened[name] * DIVISOR == shipped[name] for name in changed)

@@ -13,6 +13,7 @@ from servers.postgres import DATABASE, EXPORTER, EXPORTER_PASSWORD, PostgresServ
 from servers.process import wait_for
 from servers.redis import RedisServer
 from supercheck_exporter import grants, retention
+from supercheck_exporter.analytics.reader import AnalyticsReader
 from supercheck_exporter.check import check
 from supercheck_exporter.collectors import TABLE, missing
 from supercheck_exporter.config import load
@@ -21,8 +22,10 @@ from supercheck_exporter.site import Site
 from supercheck_exporter.sources.postgres import Session
 
 MILLION, SOME = 1_000_000, 200_000
-GROWING = {"runs", "monitor_results", "monitor_aggregates", "alert_history", "audit_logs"}
+GROWING = {"runs", "monitor_results", "monitor_aggregates", "alert_history", "audit_logs", "usage_events"}
 """What a site has ever more of; monitors, jobs, projects, organizations are as many as people made."""
+
+INDEXED = {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}
 
 FILL = """
 CREATE FUNCTION pg_temp.uuid_of(n int) RETURNS uuid IMMUTABLE LANGUAGE sql AS
@@ -51,6 +54,9 @@ INSERT INTO monitor_aggregates (id, monitor_id, period_type, period_start)
 INSERT INTO audit_logs (id, action, created_at)
     SELECT pg_temp.uuid_of(n), 'x', (now() AT TIME ZONE 'utc') - n * interval '5 minutes'
     FROM generate_series(1, {some}) n;
+INSERT INTO usage_events (id, organization_id, event_type, units, created_at)
+    SELECT pg_temp.uuid_of(n), o.id, 'monitor_execution', 1, (now() AT TIME ZONE 'utc') - n * interval '1 minute'
+    FROM generate_series(1, {some}) n JOIN numbered o ON o.number = n % 100;
 INSERT INTO alert_history (id, status, sent_at)
     SELECT pg_temp.uuid_of(n), 'sent', (now() AT TIME ZONE 'utc') - n * interval '1 minute'
     FROM generate_series(1, {some}) n
@@ -101,7 +107,8 @@ def statements(site: PostgresServer, redis_server: RedisServer) -> list[str]:
         seen[statement] = seen.get(statement, 0) + 1
         return found
 
-    settings = load(redis_server.exporter_env() | site.exporter_env() | {"DATABASE_READ_SECONDS": "1"})
+    hurry = {"DATABASE_READ_SECONDS": "1", "ANALYTICS_READ_SECONDS": "1"}
+    settings = load(redis_server.exporter_env() | site.exporter_env() | hurry)
     own = Site(settings)
     runner = Runner([make(own) for name, (_, make) in TABLE.items() if not missing(name, settings)])
     patch = pytest.MonkeyPatch()
@@ -112,9 +119,16 @@ def statements(site: PostgresServer, redis_server: RedisServer) -> list[str]:
         def all_was_asked() -> bool:
             done = all(run.success for run in runner.scrape())
             moved = [text for text in seen if "greatest(" in text and "infinity" not in text]
-            return done and len(moved) >= 3 and len(own.retention.counts()) == len(retention.statements(False))
+            counted = len(own.retention.counts()) == len(retention.statements(False))
+            return done and len(moved) >= 3 and counted and own.analytics.facts is not None
 
         wait_for(all_was_asked, 120, "every statement was sent")
+        in_the_cloud = AnalyticsReader(own.postgres, 1, cloud=True)
+        wait_for(
+            lambda: in_the_cloud.attempt() and in_the_cloud.facts, 120, "a month of runs, and a look at the events"
+        )
+        in_the_cloud.attempt()  # the look that follows counts some
+        assert in_the_cloud.error == ""
     finally:
         runner.stop()
         own.redis.close()
@@ -138,6 +152,8 @@ def test_no_statement_reads_a_table_whole_that_grows(site: PostgresServer, state
             read |= {node["Relation Name"] for node in found if "Relation Name" in node}
             whole = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
             assert not whole & GROWING, f"{statement}\n{json.dumps(row['QUERY PLAN'], indent=1)}"
+            # an index that is read from end to end is no better
+            assert all(node.get("Index Cond") for node in found if node["Node Type"] in INDEXED), statement
     assert read >= GROWING, "the statements were looked at"
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from servers.bullmq import BullMQ
 from servers.exporter import Exporter
+from servers.heartbeats import beat
 from servers.postgres import PostgresServer
 from servers.process import wait_for
 from servers.redis import RedisServer
+from supercheck_exporter.watermark import BEHIND_SECONDS
 
 CANARY = "canary-91bd"
 UTC = "(now() AT TIME ZONE 'utc')"
@@ -138,6 +141,59 @@ def test_locations_and_results_since_the_start(site: PostgresServer, watch: Watc
     samples = exporter.wait_value(3, name, timeout=30, location="local", status="up")
     assert samples.value(name, location="eu-central", status="down") == 2
     assert exporter.scrape("monitors").value(name, location="local", status="up") == 3
+
+
+def test_what_fails_at_which_location(site: PostgresServer, watch: Watch) -> None:
+    """Four monitors at two locations, one of which loses its network; what was before the exporter came is seen."""
+    site.run("INSERT INTO locations (code, is_enabled) VALUES ('eu', true), ('us', true), ('empty', true)")
+    for _ in range(4):
+        monitor(site, every=5, checked=UTC)
+    monitor(site, every=5, checked=UTC, enabled=False)
+
+    def check(location: str, status: str, when: str, among: str = "true") -> None:
+        site.run(
+            "INSERT INTO monitor_results (monitor_id, location, status, checked_at) "
+            f"SELECT id, '{location}', '{status}', {when} FROM monitors WHERE {among}"
+        )
+
+    for location, status in (("eu", "up"), ("us", "up"), ("nowhere", "down")):
+        check(location, status, ago(400))
+    check("eu", "down", ago(300), "enabled")
+    check("us", "timeout", ago(7200))  # longer ago than the first look goes back
+    exporter = watch()
+    failing, monitors = "supercheck_location_failing_monitors", "supercheck_location_monitors"
+    samples = exporter.scrape("monitors")
+    assert samples.values(monitors, "location") == {"eu": 4, "us": 4, "empty": 0}
+    assert samples.value(failing, location="eu", elsewhere="up") == 4
+    assert samples.value(failing, location="us", elsewhere="up") == 0
+    assert samples.value(failing, location="empty", elsewhere="none") == 0
+    success = "supercheck_location_last_success_timestamp_seconds"
+    assert near(time.time() - (samples.value(success, location="eu") or 0), 400)
+    assert samples.value(success, location="empty") is None
+    just_now = ago(BEHIND_SECONDS - 2)  # what lies behind the watermark would not be seen
+    check("us", "error", just_now, "enabled")
+    samples = exporter.wait_value(4, failing, timeout=30, location="us", elsewhere="down")
+    assert samples.value(failing, location="eu", elsewhere="down") == 4
+    assert samples.value(failing, location="eu", elsewhere="up") == 0
+    check("eu", "up", just_now, "enabled")
+    samples = exporter.wait_value(4, failing, timeout=30, location="us", elsewhere="up")
+    assert samples.value(failing, location="eu", elsewhere="down") == 0
+    assert near(time.time() - (samples.value(success, location="eu") or 0), 8)
+
+
+def test_workers_of_the_locations_that_the_database_names(site: PostgresServer, redis_server: RedisServer) -> None:
+    """One is served by a worker of another location, one by nobody, and Redis knows neither."""
+    name = "supercheck_location_workers"
+    site.run("INSERT INTO locations (code, is_enabled) VALUES ('local', true), ('served', true), ('unserved', true)")
+    client = redis_server.client()
+    client.flushdb()
+    beat(client, "host-a-1", "local", queues=["playwright-global", "k6-local", "monitor-local", "monitor-served"])
+    beat(client, "host-b-1", "local", queues=["playwright-global"])  # as a new worker's first heartbeat has it
+    env = redis_server.exporter_env() | site.exporter_env() | {"DATABASE_READ_SECONDS": "1"}
+    with Exporter(env) as exporter:
+        samples = exporter.wait_value(0, name, timeout=30, location="unserved")
+        assert samples.values(name, "location") == {"local": 2, "served": 1, "unserved": 0}
+        assert samples.values("supercheck_workers", "location") == {"local": 2}
 
 
 def test_rows_past_their_retention(site: PostgresServer) -> None:

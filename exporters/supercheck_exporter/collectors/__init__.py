@@ -37,7 +37,12 @@ TABLE: Mapping[str, tuple[type[Collector], Callable[[Site], Collector]]] = {
         lambda site: QueuesCollector(site.keyspace, site.clients, site.stalled, site.journals, site.loads),
     ),
     "queue_events": (QueueEventsCollector, lambda site: QueueEventsCollector(site.tail, site.journals)),
-    "workers": (WorkersCollector, lambda site: WorkersCollector(site.keyspace, site.clients, site.loads)),
+    "workers": (
+        WorkersCollector,
+        lambda site: WorkersCollector(
+            site.keyspace, site.clients, site.loads, site.monitors if site.database is not None else None
+        ),
+    ),
     "redis": (RedisCollector, lambda site: RedisCollector(site.redis)),
     "pgbouncer": (PgBouncerCollector, lambda site: PgBouncerCollector(site.pgbouncer)),
     "postgres": (PostgresCollector, lambda site: PostgresCollector(site.postgres)),

@@ -5,14 +5,16 @@ rows past their retention (retention.py): a scrape asks nothing.
 
     supercheck_monitor_staleness_intervals 1.3
     supercheck_schedules_expected{queue="monitor-scheduler"} 42.0
+    supercheck_location_failing_monitors{location="eu-central",elsewhere="up"} 3.0
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from supercheck_exporter.core import Collector, NoData, Sample, counter, gauge
+from supercheck_exporter.locations import Standing
 from supercheck_exporter.monitoring import MonitorReader
 from supercheck_exporter.retention import RetentionReader
 from supercheck_exporter.sources.postgres import Row
@@ -49,6 +51,23 @@ RESULTS = counter(
     "status",
 )
 ENABLED = gauge("supercheck_location_enabled", "Whether the location is enabled (1) or not (0).", "location")
+CHECKED = gauge(
+    "supercheck_location_monitors",
+    "Monitors that were checked from the location lately: within two of their intervals, 10 minutes to 2 hours.",
+    "location",
+)
+FAILING = gauge(
+    "supercheck_location_failing_monitors",
+    "Those whose last check from the location was not up, by what the same monitor's last checks from other locations "
+    "said: one was up, all were down, or there are none.",
+    "location",
+    "elsewhere",
+)
+LAST_SUCCESS = gauge(
+    "supercheck_location_last_success_timestamp_seconds",
+    "Unix time of the last check from the location that was up; absent where none was seen.",
+    "location",
+)
 RETENTION = gauge(
     "supercheck_retention_overdue_rows",
     "Rows that are a day or more past their retention and still there, counted up to 100000.",
@@ -61,7 +80,8 @@ class MonitorsCollector(Collector):
 
     name = "monitors"
     descs = (
-        MONITORS, STALENESS, INTERVALS, EXPECTED, OVERDUE, JOB_OVERDUE, RESULTS, ENABLED, RETENTION,
+        MONITORS, STALENESS, INTERVALS, EXPECTED, OVERDUE, JOB_OVERDUE,
+        RESULTS, ENABLED, CHECKED, FAILING, LAST_SUCCESS, RETENTION,
     )  # fmt: skip
 
     def __init__(self, reader: MonitorReader, retention: RetentionReader) -> None:
@@ -90,8 +110,19 @@ class MonitorsCollector(Collector):
             yield ENABLED(float(enabled), code)
         for (location, status), number in facts.results.items():
             yield RESULTS(number, location, status)
+        yield from location_samples(facts.standings)
         for entity, rows in self._retention.counts().items():
             yield RETENTION(rows, entity)
+
+
+def location_samples(standings: Mapping[str, Standing]) -> Iterator[Sample]:
+    """Of each location: monitors, those that fail there, the last success."""
+    for location, standing in standings.items():
+        yield CHECKED(standing.monitors, location)
+        for elsewhere, monitors in standing.failing.items():
+            yield FAILING(monitors, location, elsewhere)
+        if standing.last_success is not None:
+            yield LAST_SUCCESS(standing.last_success, location)
 
 
 def monitor_samples(rows: Iterable[Row]) -> Iterator[Sample]:

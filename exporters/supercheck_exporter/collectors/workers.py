@@ -2,7 +2,7 @@
 
 Source: ``supercheck:worker-heartbeat:<host>-<pid>`` (JSON, EX 60, written every 30 s) for the queues
 that workers serve; CLIENT LIST for those that the app serves, which sends no heartbeat. A heartbeat
-outlives its worker by up to 60 seconds.
+outlives its worker by up to 60 seconds. Where a database is set, its locations are listed as well (monitoring.py).
 
     supercheck_workers{location="local"} 2.0
     supercheck_workers_serving{queue="playwright-global"} 2.0
@@ -25,6 +25,7 @@ from supercheck_exporter.bullmq.clients import Clients
 from supercheck_exporter.bullmq.keyspace import HEARTBEAT_PREFIX, Keyspace
 from supercheck_exporter.bullmq.loads import Load, Loads
 from supercheck_exporter.core import Collector, Sample, SourceError, gauge
+from supercheck_exporter.monitoring import MonitorReader
 from supercheck_exporter.scaling import Policy, Scaler
 from supercheck_exporter.settings import Settings
 
@@ -46,6 +47,11 @@ APP_QUEUES = {
 LOCATION_PREFIXES = ("k6-", "monitor-")
 
 WORKERS = gauge("supercheck_workers", "Workers of a location with a live heartbeat.", "location")
+AT_LOCATION = gauge(
+    "supercheck_location_workers",
+    "Workers with a live heartbeat, of the location or serving one of its queues k6-<location> and monitor-<location>.",
+    "location",
+)
 SERVING = gauge(
     "supercheck_workers_serving",
     "Workers that serve the queue: by heartbeats, or by connections for the queues that the app serves.",
@@ -119,12 +125,15 @@ class WorkersCollector(Collector):
     """Reads the known heartbeats afresh on each scrape, in one round trip."""
 
     name = "workers"
-    descs = (WORKERS, SERVING, SLOTS, HEARTBEAT, STARTED, DESIRED)
+    descs = (WORKERS, AT_LOCATION, SERVING, SLOTS, HEARTBEAT, STARTED, DESIRED)
 
-    def __init__(self, keyspace: Keyspace, clients: Clients, loads: Loads) -> None:
+    def __init__(
+        self, keyspace: Keyspace, clients: Clients, loads: Loads, monitors: MonitorReader | None = None
+    ) -> None:
         self._keyspace = keyspace
         self._clients = clients
         self._loads = loads
+        self._monitors = monitors
         self._settings = keyspace.source.settings
         self._scaler = Scaler(policy(self._settings))
         self._malformed: set[bytes] = set()
@@ -148,6 +157,8 @@ class WorkersCollector(Collector):
         places = {location: workers[location] for location in sorted(locations_of(queues) | set(workers))}
         for location, count in places.items():
             yield WORKERS(count, location)
+        for location, count in self._at_locations(beats, places).items():
+            yield AT_LOCATION(count, location)
         for beat in beats:
             if beat.last is not None:
                 yield HEARTBEAT(beat.last, beat.worker, beat.location)
@@ -182,6 +193,17 @@ class WorkersCollector(Collector):
             log.warning("heartbeat %r left out: it is not the JSON that Supercheck writes", key)
         self._malformed = malformed
         return beats
+
+    def _at_locations(self, beats: list[Heartbeat], places: Iterable[str]) -> dict[str, int]:
+        """Workers by location; also of the locations that only the database names, while that is read."""
+        counts = dict.fromkeys(places, 0)
+        reader = self._monitors
+        if reader is not None and reader.facts is not None and reader.is_fresh(MAX_AGE_SECONDS):
+            counts |= dict.fromkeys(set(map(keys.label, reader.facts.locations)) - counts.keys(), 0)
+        for beat in beats:
+            for location in (locations_of(beat.queues) | {beat.location}) & counts.keys():
+                counts[location] += 1
+        return counts
 
     def _serving(self, beats: list[Heartbeat], queues: Iterable[str]) -> dict[str, int]:
         """Consumers by queue; a queue of the app is absent while CLIENT LIST is unknown."""

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["ratio", "seconds", "jobs", "bytes", "rows", "intervals", "requests", "lockouts", "lines", "dollars"]
+Unit = Literal[
+    "ratio", "seconds", "jobs", "bytes", "rows", "intervals", "requests", "lockouts", "lines", "dollars", "monitors"
+]
 
 ENV_PREFIX = "THRESHOLD_"
 
@@ -14,7 +16,7 @@ _MAX_SECONDS = 365 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Threshold:
-    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds, intervals; jobs, bytes, rows (whole numbers)."""
+    """One limit. `default` is in `unit`: ratio (0.8 is 80 %), seconds, intervals; else whole numbers."""
 
     name: str
     default: float
