@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 3
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock attach preflight up down clean
+.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock attach preflight up down backup restore uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +73,15 @@ up: ## start the bundle with Docker beside a running Supercheck
 
 down: ## stop it; the volumes stay
 	$(COMPOSE) down
+
+backup: ## the bundle's own state into one file: silences, Grafana, history (not Supercheck's database: compose/backup)
+	@compose/operations/backup.sh $(ARGS)
+
+restore: ## put such a file back: make restore ARGS="FILE --yes" (not Supercheck's database: compose/backup/restore.sh)
+	@compose/operations/restore.sh $(ARGS)
+
+uninstall: ## take the bundle off this host, by ARGS also its data; says first what it would do
+	@compose/operations/uninstall.sh $(ARGS)
 
 clean: ## remove what the targets made, the virtual environment included
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache artifacts compose/demo/site/node_modules \

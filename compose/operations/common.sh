@@ -1,6 +1,9 @@
 # What the scripts beside this share; they begin with `. "$(dirname "$0")/common.sh"`. Bash from 3.2 on, no Python: a fresh
 # host has Docker and a shell.
 
+CALLED_IN=$PWD
+# a path that a person gave, seen from where they are
+given() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s/%s' "$CALLED_IN" "$1" ;; esac }
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." # the root of the repository
 ENV_FILE=compose/.env
 PROJECT=supercheck-observability
@@ -40,4 +43,44 @@ need_docker() {
         || die "docker is missing: install Docker Engine with its compose plugin (docs.docker.com/engine/install)."
     docker version --format '{{.Server.Version}}' >/dev/null 2>&1 \
         || die "Docker does not answer: start it, or let this user ask it (group docker, or sudo). It says: $(docker version 2>&1 | tail -n 1)"
+}
+
+# ---- containers and volumes of the bundle, by compose's labels: nothing of another project is ever named here
+
+ours() { docker ps "${@:2}" --filter "label=com.docker.compose.project=$PROJECT" --format "$1"; }
+running() { ours '{{.Label "com.docker.compose.service"}}' | sort -u; }
+volume_of() {
+    docker volume ls --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.volume=$1" \
+        --format '{{.Name}}' | head -n 1
+}
+# the exporter's image has a shell and tar, and is always there
+tool_image() { "${COMPOSE[@]}" config | awk '/^  exporter:/ {found = 1} found && /^    image:/ {print $2; exit}'; }
+# a program of that image with one volume at /data, as a user, without network or rights. in_volume USER VOLUME ro|rw PROGRAM ARGUMENT...
+in_volume() {
+    docker run --rm --interactive --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true --user "$1" \
+        --volume "$2:/data:$3" --entrypoint "$4" "$IMAGE" "${@:5}"
+}
+sha() { { sha256sum "$@" 2>/dev/null || shasum -a 256 "$@"; } | cut -d' ' -f1; }
+
+# What is kept: the name of the volume, the service that writes it, and the user that owns it. Logs and traces are not.
+STORES='alertmanager alertmanager 65534:65534
+grafana grafana 472:472
+prometheus prometheus 65534:65534'
+# ... and what opens only with a passphrase
+SECRET_STORES='grafana-secrets - 65532:65532
+front front 65530:65530'
+
+# gpg with a home of its own, short enough for its socket. need_gpg PASSPHRASE-FILE, gpg_with PASSPHRASE-FILE ARGUMENT...
+GPG_HOME=''
+need_gpg() {
+    command -v gpg >/dev/null 2>&1 || die "gpg is missing, which encrypts the secrets: install gnupg, or leave --passphrase-file away."
+    [ -s "$1" ] || die "$1 is not there or empty: --passphrase-file names a file with one line."
+    GPG_HOME=$(mktemp -d)
+}
+gpg_with() { gpg --batch --quiet --no-tty --homedir "$GPG_HOME" --pinentry-mode loopback --passphrase-file "$1" "${@:2}"; }
+end_gpg() {
+    if [ -n "$GPG_HOME" ]; then
+        gpgconf --homedir "$GPG_HOME" --kill all >/dev/null 2>&1 || true
+        rm -rf "$GPG_HOME"
+    fi
 }

@@ -30,6 +30,29 @@ for pattern, output, code, command in json.load(open(folder + "/answers.json")):
         sys.exit(code)
 """
 
+# `docker run` and `docker compose stop` where a volume is a folder of this machine and a service one of its processes
+ENGINE = """
+import json, os, re, signal, subprocess, sys, time
+state = json.load(open(sys.argv[1]))
+asked = sys.argv[2:]
+if asked[0] == "run":
+    name, _, rights = asked[asked.index("--volume") + 1].partition(":/data:")
+    program = asked.index("--entrypoint")
+    arguments = [re.sub(r"/data(?![^ ;])", state["volumes"][name], text) for text in asked[program + 3 :]]
+    sys.exit(subprocess.run([asked[program + 1], *arguments]).returncode)
+for name in asked[asked.index("stop") + 1 :] or list(state["pids"]):
+    pid = state["pids"].get(name)
+    deadline = time.monotonic() + 60
+    while pid and time.monotonic() < deadline:
+        try:
+            os.kill(pid, signal.SIGTERM)
+            if open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()[0] == "Z":
+                break  # ended; its parent has not asked yet
+        except (ProcessLookupError, FileNotFoundError):
+            break
+        time.sleep(0.02)
+"""
+
 
 class FakeDocker:
     """Its folder goes first on PATH; `run` starts a script that finds it there."""
@@ -48,6 +71,16 @@ class FakeDocker:
         """What it says to questions like this; what is set later goes first. `command` is run with the arguments."""
         self._answers.insert(0, (pattern, output, code, command or []))
         self._write()
+
+    def engine(self, volumes: Mapping[str, Path], pids: Mapping[str, int]) -> None:
+        """From now on `run --volume NAME:/data` works on these folders, and `stop` ends these processes."""
+        program, state = self.folder / "engine.py", self.folder / "engine.json"
+        program.write_text(ENGINE)
+        state.write_text(
+            json.dumps({"volumes": {name: str(path) for name, path in volumes.items()}, "pids": dict(pids)})
+        )
+        for pattern in ("^run ", "^compose .* stop"):
+            self.answer(pattern, command=[sys.executable, "-S", str(program), str(state)])
 
     def _write(self) -> None:
         (self.folder / "answers.json").write_text(json.dumps(self._answers))
