@@ -6,21 +6,21 @@ import configparser
 import re
 import shutil
 import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from contract.compose_files import COMPOSE, ROOT, SERVICES, TELEMETRY, mounts
 from servers.process import missing
 from supercheck_exporter.channels import SETTINGS
 
 from compose.demo.programs import find
 
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose/compose.yaml").read_text(encoding="utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"config", "secrets"}
-LASTING = sorted(set(SERVICES) - ONE_SHOT)
+ONE_SHOT = {"config", "secrets", "telemetry-volumes"}
+# their image holds nothing that could ask: Prometheus does, from outside
+ASKED_FROM_OUTSIDE = {"otel-collector", "log-collector"}
+LASTING = sorted(set(SERVICES) - ONE_SHOT - ASKED_FROM_OUTSIDE)
+# who is root, and the one right that root has there
+ROOT_WITH = {"telemetry-volumes": ["CHOWN"], "log-collector": ["DAC_READ_SEARCH"]}
 # pages that a person opens
 PUBLISHED = {
     "exporter": "9820",
@@ -33,14 +33,7 @@ PUBLISHED = {
 HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
 HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
 HEALTH |= {"backup": "healthy", "front": "/healthy"}
-
-
-def _mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
-    """Target of each mount -> (source, whether it is read-only)."""
-    # a source that is a setting has its default
-    texts = [re.sub(r"^\$\{[A-Z_]+:-([^}]*)\}", r"\1", text) for text in service.get("volumes", [])]
-    parts = [text.split(":") for text in texts]
-    return {part[1]: (part[0], part[2:] == ["ro"]) for part in parts}
+HEALTH |= {"loki": "-health", "tempo": "-health", "jaeger": "http://127.0.0.1:13133/status"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -48,11 +41,10 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     service = SERVICES[name]
     # the default, where it is a setting
     uid, gid = re.sub(r"^\$\{[A-Z_]+:-(.*)\}$", r"\1", service["user"]).split(":")
-    assert int(uid) > 0
-    assert int(gid) > 0
+    assert (int(uid) == 0) == (int(gid) == 0) == (name in ROOT_WITH)
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert "cap_add" not in service
+    assert service.get("cap_add") == ROOT_WITH.get(name)
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "pid", "ipc", "devices"} & set(service)
     assert service.get("network_mode", "none") == "none"
@@ -80,7 +72,7 @@ def test_a_service_is_started_again_and_its_health_is_asked(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_an_image_is_pinned(name: str) -> None:
-    match = re.fullmatch(r"[a-z/-]+:\$\{[A-Z]+_TAG:-v?\d+\.\d+\.\d+\}", SERVICES[name]["image"])
+    match = re.fullmatch(r"[a-z/-]+:\$\{[A-Z_]+_TAG:-v?\d+\.\d+\.\d+\}", SERVICES[name]["image"])
     assert match, SERVICES[name]["image"]
 
 
@@ -106,12 +98,12 @@ def test_prometheus_keeps_a_bounded_time_and_size() -> None:
 def test_alertmanager_keeps_its_silences_for_a_bounded_time() -> None:
     service = SERVICES["alertmanager"]
     assert "--data.retention=120h" in service["command"]
-    assert _mounts(service)["/alertmanager"] == ("alertmanager", False)
+    assert mounts(service)["/alertmanager"] == ("alertmanager", False)
 
 
 def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer() -> None:
     writable = {
-        name: sorted(source for source, read_only in _mounts(service).values() if not read_only)
+        name: sorted(source for source, read_only in mounts(service).values() if not read_only)
         for name, service in SERVICES.items()
     }
     assert writable == {
@@ -125,23 +117,29 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "edge": ["edge-cache", "edge-log"],
         "front": ["front"],
         "backup": ["backup"],
+        "telemetry-volumes": ["jaeger", "loki", "otel-collector", "tempo"],
+        "otel-collector": ["otel-collector"],
+        "log-collector": ["log-collector"],
+        "loki": ["loki"],
+        "tempo": ["tempo"],
+        "jaeger": ["jaeger"],
     }
     made = {source for sources in writable.values() for source in sources}
-    assert set(COMPOSE["volumes"]) == made
+    assert set(COMPOSE["volumes"]) | set(TELEMETRY["volumes"]) == made
 
 
 def test_configurations_are_rendered_before_their_readers_start() -> None:
     assert SERVICES["config"]["command"] == ["render", "--out", "/config"]
     for name in ("prometheus", "alertmanager"):
         assert SERVICES[name]["depends_on"] == {"config": {"condition": "service_completed_successfully"}}
-        source, read_only = _mounts(SERVICES[name])["/config"]
+        source, read_only = mounts(SERVICES[name])["/config"]
         assert (source, read_only) == ("config", True)
     # the exporter must start, and say what is wrong, whatever the state of the others
     assert set(SERVICES["exporter"]["depends_on"]) == {"secrets"}
 
 
 def test_grafana_shows_every_dashboard_and_nothing_else() -> None:
-    shown = {source for source, _ in _mounts(SERVICES["grafana"]).values() if source.startswith("../dashboards/")}
+    shown = {source for source, _ in mounts(SERVICES["grafana"]).values() if source.startswith("../dashboards/")}
     assert shown == {f"../dashboards/{path.name}" for path in (ROOT / "dashboards").glob("*.json")}
     folder = ROOT / "compose/grafana/provisioning"
     provider = yaml.safe_load((folder / "dashboards/dashboards.yaml").read_text(encoding="utf-8"))["providers"][0]
@@ -169,7 +167,7 @@ def test_grafana_has_no_anonymous_user() -> None:
 
 
 def test_secrets_reach_only_their_reader() -> None:
-    seen = {name: _mounts(service).get("/run/secrets") for name, service in SERVICES.items()}
+    seen = {name: mounts(service).get("/run/secrets") for name, service in SERVICES.items()}
     assert seen == {
         "secrets": None,
         "config": ("./secrets/alertmanager", True),
@@ -181,7 +179,7 @@ def test_secrets_reach_only_their_reader() -> None:
         "edge": ("./secrets/edge", True),
         "front": ("./secrets/front", True),
         "backup": ("./secrets/backup", True),
-    }
+    } | dict.fromkeys(TELEMETRY["services"])
 
 
 def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> None:
@@ -194,6 +192,7 @@ def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> N
         "pgbouncer",
         "edge",
         "backup",
+        "otel-collector",
     ]
 
 
@@ -319,10 +318,10 @@ def test_the_edge_is_told_every_setting_and_its_image_is_what_it_starts() -> Non
     dockerfile = (ROOT / "compose/edge/Dockerfile").read_text(encoding="utf-8")
     assert f"\nUSER {SERVICES['edge']['user']}\n" in dockerfile
     for name in ("EDGE_CACHE_FOLDER", "EDGE_LOG_FOLDER"):
-        assert read[name] in _mounts(SERVICES["edge"])
+        assert read[name] in mounts(SERVICES["edge"])
         assert f"chown {SERVICES['edge']['user']}" in dockerfile
         assert read[name] in dockerfile
-    assert _mounts(SERVICES["exporter"])[read["EDGE_LOG_FOLDER"]] == ("edge-log", True)
+    assert mounts(SERVICES["exporter"])[read["EDGE_LOG_FOLDER"]] == ("edge-log", True)
 
 
 def docker_compose() -> list[str]:

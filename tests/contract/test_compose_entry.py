@@ -9,7 +9,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from contract.test_compose import ROOT, SERVICES, _mounts, docker_compose
+from contract.compose_files import ROOT, SERVICES, mounts
+from contract.test_compose import docker_compose
 from supercheck_exporter.config import _is_secret
 from supercheck_exporter.prepare import GENERATED, SITE_ENV
 from supercheck_exporter.settings import Settings
@@ -20,17 +21,17 @@ def test_what_the_first_start_makes_is_there_before_its_readers() -> None:
         assert SERVICES[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
     assert SERVICES["secrets"]["network_mode"] == "none"
     # a person's files are read and never written; /dev/null: no .env of Supercheck was named
-    mounts = _mounts(SERVICES["secrets"])
-    assert mounts["/given/grafana"] == ("./secrets/grafana", True)
-    assert mounts["/given/site.env"] == ("/dev/null", True)
+    made = mounts(SERVICES["secrets"])
+    assert made["/given/grafana"] == ("./secrets/grafana", True)
+    assert made["/given/site.env"] == ("/dev/null", True)
     image = (ROOT / "exporters/Dockerfile").read_text(encoding="utf-8")
     for name in GENERATED:
         folder, _, file = name.partition("/")
-        assert f"/prepared/{folder}" in mounts
+        assert f"/prepared/{folder}" in made
         assert f"/prepared/{folder}" in image, "the volume takes its rights from there"
         setting = f"GF_SECURITY_{file.upper()}__FILE"
         assert SERVICES[folder]["environment"][setting] == f"/run/secrets/{file}"
-    assert _mounts(SERVICES["exporter"])["/run/supercheck"] == ("exporter-secrets", True)
+    assert mounts(SERVICES["exporter"])["/run/supercheck"] == ("exporter-secrets", True)
     assert SERVICES["exporter"]["environment"]["SUPERCHECK_ENV_FILE"] == f"/run/supercheck/{SITE_ENV}"
 
 
@@ -55,7 +56,7 @@ def test_the_front_is_told_every_setting_and_links_begin_with_its_address() -> N
     assert SERVICES["front"]["profiles"] == ["front"], "only who asks for it gets it"
     dockerfile = (ROOT / "compose/front/Dockerfile").read_text(encoding="utf-8")
     assert f"\nUSER {SERVICES['front']['user']}\n" in dockerfile
-    assert read["FRONT_STATE_FOLDER"] in _mounts(SERVICES["front"])
+    assert read["FRONT_STATE_FOLDER"] in mounts(SERVICES["front"])
     assert read["FRONT_STATE_FOLDER"] in dockerfile
     # the paths that nginx knows
     plan = resolved({"PUBLIC_URL": "https://o.example.com"})
