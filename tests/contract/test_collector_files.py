@@ -15,6 +15,7 @@ MODULES = {
     "otlp_http": "otlphttpexporter",
     "file_storage": "filestorage",
     "health_check": "healthcheckextension",
+    "prometheus": "prometheus",  # in a wrapper of ours
 }
 KINDS = ("receivers", "processors", "connectors", "exporters", "extensions")
 

@@ -120,6 +120,33 @@ def test_nothing_secret_leaves_the_process(sink: OtlpSink, redis: RedisServer, d
     assert {span.error for span in sink.named("SELECT") if span.error} == {"PostgreSQL 42P01"}
 
 
+class TestARepeatedQueryMarksTheSpanAboveIt:
+    """More than ten queries of one fingerprint below one span are the N+1 pattern."""
+
+    def mark(self, sink: OtlpSink, redis: RedisServer, database: str, path: str) -> tuple[str | None, str | None]:
+        """How often and which query, by the request's span."""
+        with SiteProcess("app", redis, preload(sink.url, "supercheck-app"), database) as app:
+            assert app.get(path).status_code == 200
+            (request,) = arrived(sink, "GET")
+        return tuple(request.attributes.get(f"supercheck.repeated_{what}") for what in ("queries", "query"))  # type: ignore[return-value]
+
+    def test_ten_are_none(self, sink: OtlpSink, redis: RedisServer, database: str) -> None:
+        assert self.mark(sink, redis, database, "/api/loop?times=10") == (None, None)
+
+    @pytest.mark.promise("a repeated query is proved by its trace")
+    def test_eleven_are_one(self, sink: OtlpSink, redis: RedisServer, database: str) -> None:
+        assert self.mark(sink, redis, database, "/api/loop?times=11") == ("11", LOOP)
+
+    def test_its_literals_and_the_length_of_its_lists_do_not_matter(
+        self, sink: OtlpSink, redis: RedisServer, database: str
+    ) -> None:
+        expected = "12", "select who from visits where what = ? and id in (?)"
+        assert self.mark(sink, redis, database, "/api/loop/literals") == expected
+
+    def test_many_different_ones_are_none(self, sink: OtlpSink, redis: RedisServer, database: str) -> None:
+        assert self.mark(sink, redis, database, "/api/loop/many") == (None, None)
+
+
 def test_bullmq_s_own_commands_make_no_spans(sink: OtlpSink, redis: RedisServer, database: str) -> None:
     with (
         SiteProcess("worker", redis, preload(sink.url, "supercheck-worker"), database),

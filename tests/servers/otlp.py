@@ -33,9 +33,9 @@ class Span:
 
 
 class OtlpSink:
-    """Answers 200 to POST /v1/traces, or ``status``."""
+    """Answers 200 to POST /v1/traces, or ``status``; on ``port``, or one of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.spans: list[Span] = []
         self.status = 200
         self.requests = 0
@@ -67,7 +67,7 @@ class OtlpSink:
             def log_message(self, format: str, *args: object) -> None:
                 """Requests are what the test looks at."""
 
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
 

@@ -11,7 +11,7 @@ import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 
-SERVER, CLIENT = 2, 3
+INTERNAL, SERVER, CLIENT = 1, 2, 3
 HTTP_SECONDS = 30.0
 Value = str | int | bool | list[str]
 

@@ -7,6 +7,8 @@
 const { context, SpanKind, SpanStatusCode, trace } = require("@opentelemetry/api");
 const { InstrumentationBase, InstrumentationNodeModuleDefinition, isWrapped } = require("@opentelemetry/instrumentation");
 
+const { count } = require("./repetition.cjs");
+
 const OPERATION = /^\s*(?:\/\*.*?\*\/\s*|--[^\n]*\n\s*)*([a-z]+)/is;
 
 class PostgresJsInstrumentation extends InstrumentationBase {
@@ -43,17 +45,23 @@ class PostgresJsInstrumentation extends InstrumentationBase {
   // the queries of every client are of one class
   _patchQuery(prototype) {
     if (isWrapped(prototype.handle)) return;
-    const tracer = () => this.tracer;
+    const instrumentation = this;
     this._wrap(prototype, "handle", (handle) => function tracedHandle(...args) {
       // only the first wait sends it; a query outside of a trace (a pool's own) explains nothing
-      if (!this.executed && trace.getSpan(context.active())) watch(tracer(), this);
+      const parent = this.executed ? undefined : trace.getSpan(context.active());
+      try {
+        if (parent) watch(instrumentation.tracer, this, parent);
+      } catch (error) {
+        instrumentation._diag.warn("a query of postgres.js makes no span", error);
+      }
       return handle.apply(this, args);
     });
   }
 }
 
-function watch(tracer, query) {
+function watch(tracer, query, parent) {
   const text = query.tagged ? query.strings.join("?") : String(query.strings[0] ?? "");
+  count(parent, text);
   const operation = (OPERATION.exec(text)?.[1] ?? "query").toUpperCase();
   const span = tracer.startSpan(operation, {
     kind: SpanKind.CLIENT,

@@ -28,8 +28,20 @@ async function app() {
       log.info({ runId: row.id }, 'run added');
       return { id: job.id };
     },
-    '/api/loop': async () => {
-      for (let id = 0; id < 12; id += 1) await sql`select who from visits where id = ${id}`;
+    '/api/loop': async (url) => {
+      const times = Number(url.searchParams.get('times') ?? 12);
+      for (let id = 0; id < times; id += 1) await sql`select who from visits where id = ${id}`;
+      return {};
+    },
+    '/api/loop/literals': async () => {
+      for (let id = 0; id < 12; id += 1) {
+        const ids = Array.from({ length: id + 1 }, (_, more) => 4242 + more).join(', ');
+        await sql.unsafe(`select who from visits where what = 'hunter2 ${id}' and id in (${ids}) -- run ${id}`);
+      }
+      return {};
+    },
+    '/api/loop/many': async () => {
+      for (let id = 0; id < 300; id += 1) await sql.unsafe(`select ${id} as column_${id}`);
       return {};
     },
     '/api/broken': async () => {
@@ -41,8 +53,9 @@ async function app() {
     },
   };
   const server = http.createServer((request, response) => {
-    const route = routes[request.url.split('?')[0]];
-    Promise.resolve(route ? route() : undefined).then(
+    const url = new URL(request.url, 'http://site');
+    const route = routes[url.pathname];
+    Promise.resolve(route ? route(url) : undefined).then(
       (body) => response.writeHead(body ? 200 : 404).end(JSON.stringify(body ?? {})),
       (error) => {
         log.error({ err: error }, 'request failed');
