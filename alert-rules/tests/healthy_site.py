@@ -330,6 +330,7 @@ def vault_series() -> Iterator[tuple[str, Value]]:
     for node, standby in (("vault-1", 0), ("vault-2", 1)):
         yield f'supercheck_vault_up{{node="{node}"}}', lambda t, n=standby: int(not (n and t in restart))  # type: ignore[misc]
         yield f'supercheck_vault_sealed{{node="{node}"}}', lambda t: 0
+        yield f'supercheck_vault_certificate_expiry_timestamp_seconds{{node="{node}"}}', lambda t: 40 * DAY
         yield f'supercheck_vault_standby{{node="{node}"}}', lambda t, n=standby: n  # type: ignore[misc]
     yield "supercheck_vault_audit_devices", lambda t: 1
     yield "supercheck_vault_token_ttl_seconds", lambda t: DAY - t % 21600

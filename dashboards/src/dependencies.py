@@ -19,6 +19,8 @@ CERTIFICATES = (
     "min by (endpoint) (supercheck_endpoint_certificate_expiry_timestamp_seconds) or label_replace("
     "min by (dependency) (supercheck_dependency_certificate_expiry_timestamp_seconds), "
     '"endpoint", "$1", "dependency", "(.+)")'
+    ' or min by (endpoint) (label_replace(supercheck_vault_certificate_expiry_timestamp_seconds, "endpoint", "$1", '
+    '"node", "(.+)"))'
 )
 
 
@@ -108,7 +110,7 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
         one(
             "Next certificate ends",
             Doc(
-                "Time left to the certificate that ends first, of all endpoints and of the mail server.",
+                "Time left to the certificate that ends first, of endpoints, the mail server and Vault.",
                 "weeks; those of 90 days are renewed 30 days before their end.",
                 "its renewal fails: the table of certificates names it.",
             ),

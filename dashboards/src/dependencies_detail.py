@@ -224,7 +224,7 @@ def certificates_section(limits: Thresholds, left: str) -> Section:
     table = rows(
         "Certificates, the next to end first",
         Doc(
-            "Time left to each certificate that a probe saw, of endpoints and of the mail server.",
+            "Time left to each certificate that a probe saw, of endpoints, the mail server and Vault's nodes.",
             "weeks.",
             "its renewal fails. When it ends, clients refuse the connection.",
         ),

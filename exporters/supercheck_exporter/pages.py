@@ -90,7 +90,7 @@ def status_page(
                 f'<span class="{"bad" if s.severity == "critical" else "warn"}">{s.severity}</span>',
                 f'<a href="/runbooks/{s.alert}">{s.alert}</a>',
                 esc(s.subject),
-                f"{s.value} (limit {s.limit})",
+                f"{s.value} (limit {s.limit})" if s.limit else s.value,
             )
             for s in signals
         ]

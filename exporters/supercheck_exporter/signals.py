@@ -17,13 +17,14 @@ class Limit:
     """One comparison of a metric with thresholds, by their names, or with another metric of the same labels.
 
     ratio: the metric over ``other``. seconds: the metric itself. budget: more seconds than ``other``.
-    nonzero: any value but 0, and ``other``, where it is named, is not 0 either. unserved: not 0, while
-    ``other`` is; critical. age: seconds since the metric's Unix time.
+    nonzero: any value but 0, and ``other``, where it is named, is not 0 either. unserved: not 0, while ``other`` is;
+    critical. state: any value but 0, which ``warning`` or ``critical`` puts into words. age: seconds since the
+    metric's Unix time.
     """
 
     alert: str
     metric: str
-    kind: Literal["ratio", "seconds", "budget", "nonzero", "unserved", "age"]
+    kind: Literal["ratio", "seconds", "budget", "nonzero", "state", "unserved", "age"]
     warning: str = ""
     critical: str = ""
     other: str = ""
@@ -94,6 +95,7 @@ LIMITS = (
         "seconds",
         "execution_pending_seconds",
     ),
+    Limit("VaultSealed", "supercheck_vault_sealed", "state", critical="sealed"),
     Limit("SecretRotationOverdue", "supercheck_vault_secret_age_seconds", "seconds", "secret_rotation_seconds"),
 )
 
@@ -135,6 +137,8 @@ def _compare(
         case "nonzero":
             counted = value if other is None else other
             return ("warning", f"{counted:.0f}", "0") if value and counted else None
+        case "state":
+            return ("critical" if limit.critical else "warning", limit.critical or limit.warning, "") if value else None
         case "unserved":
             return ("critical", f"{value:.0f} jobs, 0 workers", "1 worker") if value and not other else None
         case "budget":

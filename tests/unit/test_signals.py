@@ -8,7 +8,7 @@ import pytest
 import yaml
 from supercheck_exporter.bullmq.journal import Journal
 from supercheck_exporter.catalogue import catalogue
-from supercheck_exporter.collectors import queue_events, queues, s3, workers
+from supercheck_exporter.collectors import queue_events, queues, s3, vault, workers
 from supercheck_exporter.core import Run, Sample
 from supercheck_exporter.rules import bundle_root
 from supercheck_exporter.signals import LIMITS, Limit, Signal, over_threshold, show
@@ -37,7 +37,8 @@ def test_a_limit_names_what_exists(limit: Limit) -> None:
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert limit.alert in {rule["alert"] for group in groups for rule in group["rules"]}
     assert {limit.metric, *filter(None, [limit.other])} <= {entry.name for entry in catalogue()}
-    assert {*filter(None, [limit.warning, limit.critical])} <= set(default_thresholds())
+    if limit.kind != "state":
+        assert {*filter(None, [limit.warning, limit.critical])} <= set(default_thresholds())
 
 
 def test_nothing_is_wrong_with_a_well_queue() -> None:
@@ -107,6 +108,11 @@ def test_a_backlog_that_nobody_serves() -> None:
     assert signals(*depth(0), workers.SERVING(0, "q")) == []
     assert signals(*depth(12), workers.SERVING(1, "q")) == []
     assert signals(*depth(12)) == []  # how many serve it is unknown
+
+
+def test_a_sealed_vault() -> None:
+    assert only(vault.SEALED(1, "q")) == ("VaultSealed", "critical", "sealed", "")
+    assert signals(vault.SEALED(0, "q")) == []
 
 
 def test_large_numbers_are_written_out() -> None:
