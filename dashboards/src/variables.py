@@ -3,7 +3,8 @@
 from .sdk import common_models, dashboard, models
 
 DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-PUBLIC_URL = "http://127.0.0.1:9820"
+# where compose lets Grafana itself give out the runbooks; where the front runs, the alerts' links bring its own
+PUBLIC_URL = "/public/supercheck"
 
 
 def datasource() -> dashboard.DatasourceVariable:

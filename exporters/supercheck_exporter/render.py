@@ -18,6 +18,7 @@ from pathlib import Path
 
 from supercheck_exporter import alertmanager, config
 from supercheck_exporter.rules import RuleError, bundle_root, render_rules
+from supercheck_exporter.static_pages import static_pages
 
 # Names of the settings that fill prometheus.yml, with the services of compose.yaml as defaults.
 # What is watched without these three is not watched: an empty one is the default.
@@ -57,8 +58,10 @@ class Report:
     notes: list[str]
 
 
-def render(out: Path, env: Mapping[str, str]) -> Report:
+def render(out: Path, env: Mapping[str, str], pages: Path | None = None) -> Report:
     """Write the configurations into `out`; files are replaced whole, rule files of a former version go.
+
+    Into `pages` the runbooks for Grafana to give out, where it is given.
 
     Raises config.ConfigError with every bad setting before anything is written, and OSError when `out` cannot
     be written. An incomplete alert channel is no error: it is left out and named in the report.
@@ -101,7 +104,20 @@ def render(out: Path, env: Mapping[str, str]) -> Report:
             if path.relative_to(out) not in files:
                 path.unlink()
     written = [out / name for name in files]
+    if pages is not None:
+        written += _write_pages(pages)
     return Report(written, delivery.problems, delivery.warnings, delivery.notes)
+
+
+def _write_pages(folder: Path) -> list[Path]:
+    """The runbooks and redirects as files; those of a former version go."""
+    made = {folder / name: text for name, text in static_pages().items()}
+    for path, text in made.items():
+        _replace(path, text)
+    for path in (*folder.glob("runbooks/*"), *folder.glob("d/*")):
+        if path not in made:
+            path.unlink()
+    return list(made)
 
 
 def _rule_file(name: str) -> Path:
@@ -164,12 +180,13 @@ def _replace(path: Path, text: str) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `supercheck-exporter render`."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument("--pages", type=Path, metavar="DIR", help="folder for the runbooks as static pages")
 
 
 def main_render(arguments: argparse.Namespace, env: Mapping[str, str] | None = None) -> int:
     """Run `supercheck-exporter render`: 0 when written, 2 on a bad setting, 1 when DIR cannot be written."""
     try:
-        report = render(arguments.out, os.environ if env is None else env)
+        report = render(arguments.out, os.environ if env is None else env, arguments.pages)
     except config.ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)

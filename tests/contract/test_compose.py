@@ -108,7 +108,7 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
     }
     assert writable == {
         "secrets": ["exporter-secrets", "grafana-secrets"],
-        "config": ["config"],
+        "config": ["config", "pages"],
         "exporter": [],
         "prometheus": ["prometheus"],
         "alertmanager": ["alertmanager"],
@@ -129,7 +129,7 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
 
 
 def test_configurations_are_rendered_before_their_readers_start() -> None:
-    assert SERVICES["config"]["command"] == ["render", "--out", "/config"]
+    assert SERVICES["config"]["command"] == ["render", "--out", "/config", "--pages", "/pages"]
     for name in ("prometheus", "alertmanager"):
         assert SERVICES[name]["depends_on"] == {"config": {"condition": "service_completed_successfully"}}
         source, read_only = mounts(SERVICES[name])["/config"]
