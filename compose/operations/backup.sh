@@ -9,7 +9,7 @@
 #                                                               encrypted by gpg; without it no secret is in the file
 #
 # Each part is stopped, copied and started again, one after the other: Alertmanager writes its silences when it ends, and a
-# copy of a database that runs may be torn. Nothing is watched while Prometheus is away (about a minute for 5 GB).
+# copy of a database that runs may be torn. Nothing is watched while Prometheus is away, which is as long as its copy takes.
 # Exit status: 0 written and verified, 1 it was not (what ran runs again), 2 it can't begin.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"

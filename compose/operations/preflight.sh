@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Can the bundle start on this host, and does it reach what it watches? Looks at everything, changes nothing, and says every
-# problem at once, each with its mend.
+# Can the bundle start on this host, and does it reach what it watches? Looks at everything, changes nothing that is there, and
+# says every problem at once, each with its mend.
 #
 #   compose/operations/preflight.sh                  everything
 #   compose/operations/preflight.sh --no-sources     without asking Redis, PostgreSQL, the object store
@@ -198,7 +198,7 @@ unset_note "nobody notices when this bundle itself dies: ALERT_DEADMAN_URL_FILE 
 unset_note "the database is not watched: EXPORTER_DATABASE_URL_FILE (exporters/sql/role.sql), or Supercheck's own .env." EXPORTER_DATABASE_URL DATABASE_URL DB_PASSWORD
 unset_note "the object store is not watched: S3_ENDPOINT with AWS_ACCESS_KEY_ID_FILE and AWS_SECRET_ACCESS_KEY_FILE." S3_ENDPOINT
 unset_note "backups of Supercheck's database are not watched: S3_BACKUP_BUCKET_NAME (compose/backup/README.md)." S3_BACKUP_BUCKET_NAME
-unset_note "links in pages open on this host only: the profile front with PUBLIC_URL (compose/front/README.md) gives people a way in." PUBLIC_URL
+unset_note "links in pages open on this host only (Grafana gives out the runbooks): the profile front with PUBLIC_URL (compose/front/README.md) gives people a way in." PUBLIC_URL
 
 echo
 if [ "$ERRORS" -gt 0 ]; then echo "$ERRORS to mend."; exit 1; fi
