@@ -42,6 +42,7 @@ debian_packages() {
         if [ -z "$(find /usr/share/fonts -name '*Sans*' -print -quit 2>/dev/null)" ]; then echo fonts-dejavu-core; fi
         if ! have gpg || ! have gpg-agent; then echo gnupg; fi
         if ! have zstd; then echo zstd; fi
+        if ! have openssl; then echo openssl; fi
     fi
     if ! have python3; then
         echo python3

@@ -2,6 +2,7 @@
 # Gives Supercheck's compose project as many workers as supercheck_workers_desired asks for. Call it once a minute (cron, a
 # systemd timer) in the folder of its docker-compose.yml:
 #   PROMETHEUS=http://127.0.0.1:9090 LOCATION=local scale-workers.sh
+# PROMETHEUS is where this host reaches it: the front's https://HOST:8443/prometheus, with the login in ~/.netrc.
 # It starts workers whenever more are wanted. It takes some away only while no job runs: compose ends the newest, whatever
 # they do, and a test that runs there is lost. Where the number is unknown it leaves everything as it is.
 set -eu

@@ -56,7 +56,8 @@ def document(title: str, body: str, status: int = 200) -> Page:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
     )
-    nav = '<nav><a href="/">Status</a><a href="/runbooks/">Runbooks</a><a href="/metrics">Metrics</a></nav>'
+    # every link leads somewhere also behind the front, which shows no /metrics
+    nav = '<nav><a href="/">Status</a><a href="/runbooks/">Runbooks</a></nav>'
     return Page(status, f"{head}<body>{nav}<main>{body}</main></body></html>")
 
 

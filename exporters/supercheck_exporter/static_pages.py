@@ -15,7 +15,6 @@ from supercheck_exporter.rules import bundle_root, templates
 
 _DASHBOARD = re.compile(r"\$\{PUBLIC_URL\}/d/([A-Za-z0-9_-]+)")
 _OTHER = re.compile(r'href="([A-Za-z0-9]+)\.md(?=["#])')
-_METRICS = '<a href="/metrics">Metrics</a>'
 
 NO_STATUS = (
     "<h1>Status</h1><p>This page is made by the exporter, which is not published. On the host:</p>"
@@ -43,7 +42,7 @@ def _moved(body: str, up: str) -> str:
     """A page whose links begin at the exporter's root, made to begin at the folder's."""
     # runbooks name each other as the files they are in the repository
     body = _OTHER.sub(r'href="\1', body)
-    return body.replace(_METRICS, "").replace('href="/"', f'href="{up or "./"}"').replace('href="/', f'href="{up}')
+    return body.replace('href="/"', f'href="{up or "./"}"').replace('href="/', f'href="{up}')
 
 
 def _redirect(uid: str) -> str:
