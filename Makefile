@@ -8,10 +8,10 @@ TEST_PROCESSES ?= 3
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench tools lock attach preflight up down backup restore uninstall clean
+.PHONY: help demo test lint types generated golden dashboards manual pictures rules bench e2e tools lock attach preflight up down backup restore uninstall clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## a small site, watched; its workers crash, the page arrives and resolves (ARGS=--help)
 	@compose/install.sh demo
@@ -52,6 +52,9 @@ rules: ## rewrite alert-rules/{recording,alerts} from alert-rules/src with the s
 bench: ## speed, as ratios against a floor measured in the same run
 	@compose/install.sh test
 	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)
+
+e2e: ## start, break and restart the whole of compose in Docker, with stand-ins for its images (minutes)
+	@exec tests/in_docker/run.sh $(ARGS)
 
 tools: ## build newer versions of what Debian has, and what it has not (an S3 server, Jaeger), with Go (optional)
 	@compose/install.sh tools

@@ -4,6 +4,7 @@
 #   compose/install.sh demo     Redis, PostgreSQL, PgBouncer, Prometheus, Alertmanager, the Python environment, the demo
 #                               site's packages, and the page that draws the dashboards
 #   compose/install.sh test     the above, Chromium, and the packages of every other folder with a package-lock.json
+#   compose/install.sh docker   Debian's Docker and debootstrap, for `make e2e`
 #   compose/install.sh tools    newer Alertmanager, Prometheus and PgBouncer, the OpenTelemetry Collector, Jaeger, an S3
 #                               server and docker's compose plugin, built into ~/.cache
 #
@@ -35,6 +36,14 @@ debian_packages() {
     if ! have prometheus-alertmanager && ! have alertmanager; then echo prometheus-alertmanager; fi
     if ! have postgres && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then echo postgresql; fi
     if ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; then echo pgbouncer; fi
+    if [ "$1" = docker ]; then
+        # a docker that answers is enough; else there must be a daemon to start
+        if ! docker version >/dev/null 2>&1 && [ ! -x /usr/sbin/dockerd ] && ! have dockerd; then echo docker.io; fi
+        if ! have debootstrap && [ ! -x /usr/sbin/debootstrap ]; then echo debootstrap; fi
+        if ! have ip && [ ! -x /sbin/ip ]; then echo iproute2; fi
+        if ! have iptables && [ ! -x /usr/sbin/iptables ]; then echo iptables; fi
+        return
+    fi
     if [ "$1" = test ]; then
         if ! have nginx && [ ! -x /usr/sbin/nginx ]; then echo nginx-light; fi
         if ! have chromium; then echo chromium; fi
@@ -228,7 +237,11 @@ case ${1:-} in
             done < <(find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.*' | sed 's|^\./||' | sort)
         fi
         ;;
+    docker)
+        mkdir -p .cache
+        install_debian docker
+        ;;
     tools) install_tools ;;
-    *) die "usage: compose/install.sh demo|test|tools" ;;
+    *) die "usage: compose/install.sh demo|test|docker|tools" ;;
 esac
 if [ -n "$WORKED" ]; then say "done in $((SECONDS - BEGAN)) s"; fi

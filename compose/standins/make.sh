@@ -1,87 +1,123 @@
 #!/usr/bin/env bash
-# Stand-ins for the images of compose.yaml on a machine that reaches Debian's packages and no registry of images: the same
-# names and tags, Debian's programs inside. They prove that the compose files work, not that the real images do.
+# Stand-ins for the images that compose/images.yaml pins and the Dockerfiles begin with, on a machine that reaches packages and no
+# registry of images: the same names and tags, Debian's programs or those of `make tools` inside. They prove that the compose files and our
+# Dockerfiles work, not that the real images do.
 #
-#   compose/standins/make.sh [redis] [postgres] [pgbouncer]     all of them where none is named; needs root and a docker
+#   compose/standins/make.sh [NAME...]     files of images/ without their ending, or debian; all of them where none is named
 #
-# One root file system of Debian 12 with the programs is made once and kept in ~/.cache (2 to 3 minutes, 160 MB); each
-# image is an import of it. What differs from the real ones: Redis 7.0, PostgreSQL 15 and PgBouncer 1.18.
+# Debian 12 is made once with debootstrap and kept in ~/.cache (about a minute, needs root); every other image is a Dockerfile of images/ on top
+# of it, so Docker's own cache makes the second run a matter of seconds. What this machine is told about its package registries (pip's and
+# npm's settings, the certificates it trusts) is put into the stand-in of Debian, so that RUN lines reach them too; nothing of
+# it is written anywhere else.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
-CACHE="$HOME/.cache/supercheck-observability/standins"
-ROOTFS=$CACHE/bookworm-1.tar # another number where what is in it changes
-PACKAGES=redis-server,redis-tools,postgresql,postgresql-client,pgbouncer,ca-certificates
+CACHE="$HOME/.cache/supercheck-observability"
+ROOTFS=$CACHE/standins/debian-2.tar # another number where what is in it changes
+TOOLS=$CACHE/bin
+CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
+export DOCKER_BUILDKIT=0 # Debian's docker.io has no buildx
 
 say() { printf 'standins: %s\n' "$*"; }
 die() { printf 'standins: %s\n' "$*" >&2; exit 1; }
 
-# The tag of an image as compose.yaml pins it.
-pinned() { sed -n "s|^ *image: $1:\${[A-Z_]*:-\(.*\)}\$|\1|p" compose/compose.yaml compose/*/compose.yaml | sort -u; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# The image of this name, as it is pinned.
+pinned() {
+    local found
+    found=$(sed -nE "s#^ *(image|[A-Z]+_IMAGE): $1:\\\$\{[A-Z_]+:-([A-Za-z0-9._-]+)\}\$#\2#p" compose/images.yaml | sort -u)
+    if [ "$(wc -w <<<"$found")" != 1 ]; then die "compose/images.yaml pins $1 $(wc -w <<<"$found") times"; fi
+    printf '%s:%s' "$1" "$found"
+}
 
 make_rootfs() {
     if [ -f "$ROOTFS" ]; then return; fi
     command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
     [ "$(id -u)" = 0 ] || die "debootstrap needs root"
-    local scratch mirror
-    scratch=$(mktemp -d)
-    # shellcheck disable=SC2064  # now, not then
-    trap "rm -rf '$scratch'" EXIT
+    local mirror system=$scratch/system
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-    say "Debian 12 with $PACKAGES (2 to 3 minutes)"
-    debootstrap --variant=minbase --include="$PACKAGES" bookworm "$scratch/system" "$mirror" >"$scratch/log" 2>&1 \
+    say "Debian 12 by debootstrap (about a minute)"
+    debootstrap --variant=minbase bookworm "$system" "$mirror" >"$scratch/log" 2>&1 \
         || { tail -n 20 "$scratch/log" >&2; die "debootstrap failed"; }
-    chroot "$scratch/system" apt-get clean
-    rm -rf "$scratch"/system/var/lib/apt/lists/* "$scratch"/system/var/lib/postgresql/15/main "$scratch"/system/usr/share/doc/*
-    # the user of the Redis image, and the folders that the images' volumes take their owner from
-    chroot "$scratch/system" sh -c 'usermod -u 999 redis && groupmod -g 999 redis' 2>/dev/null || true
-    install -d -o 999 -g 999 "$scratch/system/data"
-    ln -sf ../lib/postgresql/15/bin/postgres "$scratch/system/usr/bin/postgres"
-    ln -sf ../sbin/pgbouncer "$scratch/system/usr/bin/pgbouncer"
-    cat >"$scratch/system/usr/local/bin/postgres-entrypoint" <<'EOF'
-#!/bin/sh
-# As the image does it: at the first start a cluster with POSTGRES_PASSWORD for its superuser, then the server.
-set -eu
-data=/var/lib/postgresql/data
-if [ ! -s $data/PG_VERSION ]; then
-    install -d -o postgres -g postgres -m 700 $data
-    echo "${POSTGRES_PASSWORD:?is not set}" >/run/password
-    chown postgres /run/password
-    setpriv --reuid=postgres --regid=postgres --init-groups /usr/lib/postgresql/15/bin/initdb -D $data -U postgres \
-        --auth-host=scram-sha-256 --pwfile=/run/password >/dev/null
-    echo "host all all all scram-sha-256" >>$data/pg_hba.conf
-    rm /run/password
-fi
-exec setpriv --reuid=postgres --regid=postgres --init-groups postgres -D $data -c 'listen_addresses=*' \
-    -c unix_socket_directories=/tmp "$@"
-EOF
-    chmod 755 "$scratch/system/usr/local/bin/postgres-entrypoint"
-    mkdir -p "$CACHE"
-    tar -C "$scratch/system" -cf "$ROOTFS.new" .
+    # what the slim image leaves out, so that sizes mean something
+    rm -rf "$system"/var/lib/apt/lists/* "$system"/var/cache/apt/*.bin "$system"/var/cache/apt/archives/*.deb \
+        "$system"/usr/share/{doc,man,info,locale,lintian}/* "$system"/var/log/*
+    printf 'path-exclude /usr/share/%s/*\n' doc man info locale >"$system/etc/dpkg/dpkg.cfg.d/slim"
+    mkdir -p "$CACHE/standins"
+    tar -C "$system" -cf "$ROOTFS.new" .
     mv "$ROOTFS.new" "$ROOTFS"
 }
 
-# import NAME:TAG CHANGE...: an image of the root file system with these lines of a Dockerfile.
-import() {
-    local image=$1
-    shift
-    local changes=()
-    for change in "$@"; do changes+=(--change "$change"); done
-    docker import "${changes[@]}" "$ROOTFS" "$image" >/dev/null
-    say "$image"
+# How pip, uv and npm are told here where their registries are.
+registries() {
+    local index npm
+    index=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null || true)}
+    npm=$(npm config get registry 2>/dev/null || true)
+    {
+        printf '[global]\n'
+        if [ -n "$index" ]; then printf 'index-url = %s\n' "$index"; fi
+    } >"$1/pip.conf"
+    if [ -n "$index" ]; then printf '[[index]]\nurl = "%s"\ndefault = true\n' "$index" >"$1/uv.toml"; else : >"$1/uv.toml"; fi
+    case $npm in http*) printf 'registry=%s\n' "$npm" ;; esac >"$1/npmrc"
+    if [ -f "$CERTIFICATES" ]; then cp "$CERTIFICATES" "$1/certificates.crt"; else : >"$1/certificates.crt"; fi
+}
+
+# image NAME:TAG FOLDER [DOCKERFILE]: builds it; says what went wrong if anything did.
+image() {
+    docker build --quiet --tag "$1" --file "${3:-$2/Dockerfile}" "$2" >"$scratch/log" 2>&1 \
+        || { tail -n 30 "$scratch/log" >&2; die "the stand-in for $1 was not built"; }
+    say "$1"
+}
+
+make_debian() {
+    make_rootfs
+    local context=$scratch/debian sum
+    mkdir -p "$context"
+    sum=$(sha256sum "$ROOTFS" | cut -c1-12)
+    if ! docker image inspect "supercheck-standin-rootfs:$sum" >/dev/null 2>&1; then
+        docker import "$ROOTFS" "supercheck-standin-rootfs:$sum" >/dev/null
+    fi
+    registries "$context"
+    sed "s/@ROOTFS@/supercheck-standin-rootfs:$sum/" compose/standins/images/debian.Dockerfile >"$context/Dockerfile"
+    image "$(pinned debian)" "$context"
+}
+
+# A Dockerfile of images/, whose first line says which image it stands for and which programs of `make tools` it takes.
+make_one() {
+    local name=$1 file=compose/standins/images/$1.Dockerfile context=$scratch/$1 header
+    [ -f "$file" ] || die "no stand-in for $name"
+    header=$(head -n 1 "$file") # "# stands for IMAGE [with PROGRAM...]"
+    mkdir -p "$context"
+    local words
+    read -r -a words <<<"${header#\# stands for }"
+    for program in "${words[@]:2}"; do
+        if [ ! -x "$TOOLS/$program" ]; then
+            say "no stand-in for ${words[0]}: $program was not built (make tools)"
+            return
+        fi
+        cp --reflink=auto "$TOOLS/$program" "$context/"
+        # a fresh copy has a time of its own, and would spoil Docker's cache
+        touch -d @0 "$context/$program"
+    done
+    local debian python itself
+    debian=$(pinned debian) python=$(pinned python) itself=$(pinned "${words[0]}")
+    sed "s/@DEBIAN@/$debian/; s/@PYTHON@/$python/" "$file" >"$context/Dockerfile"
+    image "$itself" "$context"
 }
 
 docker version >/dev/null 2>&1 || die "no docker answers: start dockerd, or set DOCKER_HOST"
-make_rootfs
-for name in "${@:-redis}" $([ $# -gt 0 ] || echo postgres pgbouncer); do
-    case $name in
-        redis) import "redis:$(pinned redis)" 'WORKDIR /data' 'CMD ["redis-server"]' ;;
-        # what Supercheck's own compose file runs beside us
-        postgres) import "postgres:18" 'ENTRYPOINT ["postgres-entrypoint"]' ;;
-        pgbouncer)
-            import "supercheck-pgbouncer:$(pinned supercheck-pgbouncer)" 'USER 65533:65533' \
-                'CMD ["pgbouncer", "/etc/supercheck-pgbouncer/pgbouncer.ini"]'
-            ;;
-        *) die "no stand-in for $name" ;;
-    esac
+make_debian
+names=("$@")
+if [ $# = 0 ]; then
+    for file in compose/standins/images/*.Dockerfile; do
+        name=$(basename "$file" .Dockerfile)
+        [ "$name" = debian ] || names+=("$name")
+    done
+    # some begin with the stand-in of Python
+    names=(python "${names[@]/#python/}")
+fi
+for name in "${names[@]}"; do
+    case $name in '' | debian) ;; *) make_one "$name" ;; esac
 done

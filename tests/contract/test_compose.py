@@ -22,15 +22,9 @@ LASTING = sorted(set(SERVICES) - ONE_SHOT - ASKED_FROM_OUTSIDE)
 # who is root, and the one right that root has there
 ROOT_WITH = {"telemetry-volumes": ["CHOWN"], "log-collector": ["DAC_READ_SEARCH"]}
 # pages that a person opens
-PUBLISHED = {
-    "exporter": "9820",
-    "prometheus": "9090",
-    "alertmanager": "9093",
-    "grafana": "3001",
-    "edge": "8088",
-    "front": "8443",
-}
-HEALTH = {name: f"http://127.0.0.1:{port}/-/" for name, port in PUBLISHED.items()}
+PUBLISHED = {"grafana": "3001", "edge": "8088", "front": "8443"}
+HEALTH = {"exporter": "http://127.0.0.1:9820/-/", "alertmanager": "http://127.0.0.1:9093/-/"}
+HEALTH |= {"prometheus": "http://127.0.0.1:9090/api/v1/query"}
 HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
 HEALTH |= {"backup": "healthy", "front": "/healthy"}
 HEALTH |= {"loki": "-health", "tempo": "-health", "jaeger": "http://127.0.0.1:13133/status"}
@@ -58,6 +52,8 @@ def test_a_service_is_bounded(name: str) -> None:
     assert service["pids_limit"] > 0
     assert service["logging"]["options"]["max-size"]
     assert service["logging"]["options"]["max-file"]
+    # Docker's files are named by ids: their collector finds the service here
+    assert service["logging"]["options"]["labels"] == "com.docker.compose.service"
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -65,15 +61,9 @@ def test_a_service_is_started_again_and_its_health_is_asked(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == "unless-stopped"
     health = service["healthcheck"]
-    assert health["test"][0] == "CMD"
+    assert health["test"][0] in ("CMD", "CMD-SHELL")
     assert any(HEALTH[name] in word for word in health["test"])
     assert {"interval", "timeout", "retries", "start_period"} <= set(health)
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_an_image_is_pinned(name: str) -> None:
-    match = re.fullmatch(r"[a-z/-]+:\$\{[A-Z_]+_TAG:-v?\d+\.\d+\.\d+\}", SERVICES[name]["image"])
-    assert match, SERVICES[name]["image"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -184,7 +174,7 @@ def test_secrets_reach_only_their_reader() -> None:
 
 def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> None:
     assert COMPOSE["networks"]["supercheck"] == {
-        "external": True,
+        "external": "${SUPERCHECK_NETWORK_EXTERNAL:-true}",
         "name": "${SUPERCHECK_NETWORK:-supercheck_supercheck-network}",
     }
     assert [name for name, service in SERVICES.items() if "supercheck" in service.get("networks", ())] == [
@@ -194,6 +184,14 @@ def test_supercheck_is_reached_on_its_own_network_by_those_who_talk_to_it() -> N
         "backup",
         "otel-collector",
     ]
+
+
+def test_the_parts_talk_in_a_network_without_a_way_in_or_out() -> None:
+    assert COMPOSE["networks"]["monitoring"] == {"internal": True}
+    ways = {name: set(service.get("networks", ())) - {"monitoring"} for name, service in SERVICES.items()}
+    assert {name for name, networks in ways.items() if "outside" in networks} == {"alertmanager", "front", "grafana"}
+    assert all(networks <= {"outside", "supercheck"} for networks in ways.values())
+    assert ways["prometheus"] == set()
 
 
 def test_supercheck_s_own_names_reach_the_exporter() -> None:

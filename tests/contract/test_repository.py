@@ -177,9 +177,9 @@ def test_relative_links_lead_somewhere() -> None:
 
 
 def test_make_targets_that_are_named_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", texts()["Makefile"], re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9]+):", texts()["Makefile"], re.MULTILINE))
     named = {
-        f"{path}: {name}" for path in markdown() for name in re.findall(r"(?:`|^)make ([a-z]+)", texts()[path], re.M)
+        f"{path}: {name}" for path in markdown() for name in re.findall(r"(?:`|^)make ([a-z0-9]+)", texts()[path], re.M)
     }
     assert {where for where in named if where.rpartition(" ")[2] not in targets} == set()
 

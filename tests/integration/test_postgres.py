@@ -246,6 +246,16 @@ def test_a_revoked_grant_is_named(postgres: PostgresServer, exporter: Exporter) 
 # -- check -----------------------------------------------------------------------------------------
 
 
+def test_a_database_of_bytes_without_an_encoding_is_read(postgres: PostgresServer) -> None:
+    """What initdb makes where no locale is set, as in many containers."""
+    postgres.run("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    env = postgres.exporter_env() | {"EXPORTER_DATABASE_URL": postgres.url(database="bytes")}
+    with Exporter(env) as own:
+        samples = own.scrape("postgres")
+        assert samples.value("supercheck_scrape_collector_success", collector="postgres") == 1
+        assert "bytes" in samples.values("supercheck_postgres_database_size_bytes", "database")
+
+
 def test_check_says_what_is_wrong(postgres: PostgresServer) -> None:
     wrong = {"EXPORTER_DATABASE_URL": postgres.url(password="guessed-word")}
     (line,) = problems(wrong)

@@ -13,6 +13,7 @@ import {
   connection,
   log,
   scaled,
+  showAlive,
   sleep,
   survive,
 } from './common.js';
@@ -182,4 +183,5 @@ serve('data-lifecycle-cleanup', () => sleep(scaled(1000)), { concurrency: 1 });
 await addSchedules();
 for (const queue of RUN_QUEUES) await capacity.admit(newRun(queue, ORGANIZATIONS[0]));
 await queues.get('data-lifecycle-cleanup').add('manual-monitor_results-cleanup', { entityType: 'monitor_results', manual: true });
+showAlive(redis, rows.answers);
 log('app serves', [...queues.keys()].join(' '));

@@ -1,4 +1,5 @@
 // What both halves of the site share: the connection, the queue names, Supercheck's job options.
+import { writeFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 
 export const LOCATION = process.env.WORKER_LOCATION ?? 'local';
@@ -59,4 +60,16 @@ export function survive(what, work) {
       log(what, error.message);
     }
   };
+}
+
+// In a container: a file is written anew while the process runs and both of its stores answer; its age is the container's health.
+export function showAlive(redis, database) {
+  const file = process.env.ALIVE_FILE;
+  if (!file) return;
+  const show = survive('alive', async () => {
+    await Promise.all([redis.ping(), database()]);
+    await writeFile(file, '');
+  });
+  show();
+  setInterval(show, 5000);
 }

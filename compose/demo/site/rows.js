@@ -23,6 +23,10 @@ export async function ready() {
   }
 }
 
+export async function answers() {
+  await sql`SELECT 1`;
+}
+
 function utc(date) {
   return date.toISOString().replace('Z', '');
 }

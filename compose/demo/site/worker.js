@@ -4,8 +4,8 @@
 // No shutdown handler, on purpose: a Supercheck worker that stops leaves its heartbeat and its locks behind.
 import { hostname } from 'node:os';
 import { Worker } from 'bullmq';
-import { LOCATION, MONITOR_QUEUE, RUN_QUEUES, between, connect, connection, log, scaled, sleep, survive } from './common.js';
-import { checked, jobEnded, ready, runEnded } from './rows.js';
+import { LOCATION, MONITOR_QUEUE, RUN_QUEUES, between, connect, connection, log, scaled, showAlive, sleep, survive } from './common.js';
+import { answers, checked, jobEnded, ready, runEnded } from './rows.js';
 
 const HEARTBEAT_EVERY_MS = 30_000;
 const HEARTBEAT_TTL_S = 60;
@@ -82,4 +82,5 @@ const beat = survive('heartbeat', async () => {
 await beat();
 queues = [...RUN_QUEUES, MONITOR_QUEUE];
 setInterval(beat, HEARTBEAT_EVERY_MS);
+showAlive(redis, answers);
 log('worker serves', queues.join(' '));

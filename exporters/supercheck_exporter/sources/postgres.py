@@ -109,6 +109,8 @@ class PostgresSource:
         if not self._pooler:
             limit = int(self._timeout * 800)  # milliseconds; the server gives up a little before we do
             options["application_name"] = APPLICATION
+            # of a database in SQL_ASCII the driver would hand out names as bytes
+            options["client_encoding"] = "UTF8"
             options["options"] = (
                 f"-c statement_timeout={limit} -c lock_timeout={limit // 4} -c default_transaction_read_only=on"
             )
