@@ -81,7 +81,7 @@ def test_elsewhere_than_on_debian_it_names_the_programs(machine: Machine) -> Non
 def test_it_says_what_it_can_install(machine: Machine, arguments: tuple[str, ...]) -> None:
     done = machine.run(*arguments)
     assert done.returncode == 1
-    assert "usage: compose/install.sh demo|test|tools" in done.stderr
+    assert "usage: compose/install.sh demo|test|docker|tools" in done.stderr
 
 
 def test_the_tools_need_go_and_say_that_they_are_optional(machine: Machine) -> None:
