@@ -1,4 +1,4 @@
-"""An OTLP receiver over HTTP that keeps the spans it gets, in this process."""
+"""An OTLP receiver over HTTP that keeps the spans and log lines it gets, in this process: a store of traces or Loki."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
@@ -32,11 +33,29 @@ class Span:
     resource: dict[str, str]
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """One log line as it arrived; ids in hex, or empty."""
+
+    text: str
+    level: str
+    """OTLP's severity text."""
+    number: int
+    """OTLP's severity number: from 9 info, from 13 warn, from 17 error; 0 is unknown."""
+    time: int
+    """Nanoseconds since 1970."""
+    trace: str
+    span: str
+    attributes: dict[str, str]
+    resource: dict[str, str]
+
+
 class OtlpSink:
-    """Answers 200 to POST /v1/traces, or ``status``; on ``port``, or one of its own."""
+    """Answers 200 to POST /v1/traces and /v1/logs below any path, or ``status``; on ``port``, or one of its own."""
 
     def __init__(self, port: int = 0) -> None:
         self.spans: list[Span] = []
+        self.lines: list[LogLine] = []
         self.status = 200
         self.requests = 0
         sink = self
@@ -48,7 +67,7 @@ class OtlpSink:
                 body = self._body()
                 sink.requests += 1
                 if sink.status == 200:
-                    sink.spans += _spans(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+                    sink.keep(self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
                 self.send_response(sink.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -79,6 +98,13 @@ class OtlpSink:
         self._server.shutdown()
         self._server.server_close()
 
+    def keep(self, path: str, body: bytes) -> None:
+        """Take the content of a request."""
+        if path.endswith("/v1/logs"):
+            self.lines += _lines(body)
+        else:
+            self.spans += _spans(body)
+
     def named(self, name: str) -> list[Span]:
         """The spans of this name, in the order of arrival."""
         return [span for span in self.spans if span.name == name]
@@ -105,6 +131,24 @@ def _spans(body: bytes) -> list[Span]:
                     )
                 )
     return found
+
+
+def _lines(body: bytes) -> list[LogLine]:
+    return [
+        LogLine(
+            text=_text(record.body),
+            level=record.severity_text,
+            number=record.severity_number,
+            time=record.time_unix_nano,
+            trace=record.trace_id.hex(),
+            span=record.span_id.hex(),
+            attributes=_attributes(record.attributes),
+            resource=_attributes(resource.resource.attributes),
+        )
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
