@@ -351,7 +351,7 @@ def test_the_collectors_own_lines_are_left_out(written: Written) -> None:
     assert [line for line in written.stored if "own-" in line.text] == []
 
 
-@pytest.mark.promise("nothing secret in a trace")
+@pytest.mark.promise("nothing secret in a log line")
 @pytest.mark.parametrize("shape", TEXTS, ids=lambda shape: shape.name)
 def test_nothing_secret_is_stored(written: Written, shape: Shape) -> None:
     (line,) = [line for line in written.of("secrets") if line.text.startswith(f"{shape.name}| ")]
