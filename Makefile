@@ -42,7 +42,7 @@ dashboards: ## rewrite dashboards/*.json from dashboards/src
 manual: ## rewrite the tables of exporters/README.md from the program
 	PYTHONPATH=tests $(VENV)/python -m contract.manual --write
 
-pictures: ## rewrite the README's pictures from a demo in trouble (about 4 minutes)
+pictures: ## rewrite the README's pictures from a demo at rest and in trouble (about 7 minutes)
 	@compose/install.sh test
 	PYTHONPATH=tests $(VENV)/python -m e2e.pictures $(ARGS)
 

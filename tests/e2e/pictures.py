@@ -1,6 +1,6 @@
-"""Makes the README's pictures of dashboards: `make pictures` starts the demo, waits until its page fires.
+"""Makes the README's pictures of dashboards: `make pictures` starts the demo, and takes them at rest and in trouble.
 
-A demo that runs already is named by the address of its dashboards, and is left running:
+A demo that runs already is named by the address of its dashboards. It is taken once its page fires, and left running:
 
     PYTHONPATH=tests .venv/bin/python -m e2e.pictures http://127.0.0.1:PORT
 """
@@ -22,40 +22,43 @@ from playwright.sync_api import Browser
 from servers.process import wait_for
 
 PICTURES = ROOT / "dashboards" / "pictures"
-# what the README shows
-SHOWN = ("supercheck-overview", "supercheck-queues", "supercheck-workers")
+# what the README shows, and what of it at rest too
+SHOWN = ("supercheck-overview", "supercheck-queues", "supercheck-workers", "supercheck-capacity")
+AT_REST = "supercheck-overview"
+FAULT_AFTER = 180
 # for a minute already, so that the graphs have its mark
 FIRING = 'count(ALERTS{alertstate="firing",severity="critical"} offset 1m)'
+# for two minutes and more, so that rates are drawn
+WATCHED = 'up{job="supercheck-exporter"} offset 140s == 1'
 
 
-def is_firing(url: str) -> bool:
-    """Whether a page fired a minute ago in the Prometheus behind the preview."""
+def holds(url: str, query: str) -> bool:
+    """Whether a query of the Prometheus behind the preview returns anything."""
     try:
-        answer = requests.get(f"{url}/prometheus/api/v1/query", {"query": FIRING}, timeout=10)
+        answer = requests.get(f"{url}/prometheus/api/v1/query", {"query": query}, timeout=10)
         return bool(answer.json()["data"]["result"])
     except (requests.RequestException, KeyError):  # the demo is starting
         return False
 
 
-def take(browser: Browser, url: str, uid: str, span: str, folder: Path, *, full: bool) -> Path:
+def take(browser: Browser, url: str, uid: str, span: str, file: Path, *, full: bool) -> None:
     """Write a picture of a dashboard's last `span` (such as 15m); RuntimeError when its console has an error."""
     look = open_page(browser, f"{url}/d/{uid}?refresh=&from=now-{span}&to=now")
     wait_until_drawn(look.page)
     if full:
         show_whole(look.page)
-    file = folder / f"{uid}.png"
     look.page.screenshot(path=file)
     look.page.close()
     if look.console:
         raise RuntimeError(f"{uid}: {look.console}")
-    return file
+    sys.stdout.write(f"{file}\n")
 
 
 @contextmanager
 def demo() -> Iterator[str]:
     """Run the demo; gives the address of its dashboards, and ends it as Ctrl-C does."""
     # the fault lasts until the pictures are taken
-    command = [sys.executable, "-u", "-m", "compose.demo", "--back-after", "300"]
+    command = [sys.executable, "-u", "-m", "compose.demo", f"--fault-after={FAULT_AFTER}", "--back-after=600"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -77,19 +80,21 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures (%(default)s)")
     parser.add_argument("--span", default="5m", help="how far back the pictures reach (%(default)s)")
     parser.add_argument(
-        "--firing", type=float, default=300, metavar="SECONDS", help="wait at most so long for a page (%(default)s)"
+        "--firing", type=float, default=600, metavar="SECONDS", help="wait at most so long for a page (%(default)s)"
     )
     parser.add_argument("--dashboard", action="append", metavar="UID", help=f"only these ({', '.join(SHOWN)})")
     parser.add_argument("--full", action="store_true", help="whole dashboards, not the first screen of each")
     options = parser.parse_args()
     with nullcontext(options.url) if options.url else demo() as address:
         url = address.rstrip("/")
-        wait_for(lambda: is_firing(url), options.firing, "a page fires in the demo")
         options.out.mkdir(parents=True, exist_ok=True)
         with chromium() as browser:
+            if not options.url:
+                wait_for(lambda: holds(url, WATCHED), FAULT_AFTER, "the demo is watched for a while")
+                take(browser, url, AT_REST, "3m", options.out / f"{AT_REST}-at-rest.png", full=options.full)
+            wait_for(lambda: holds(url, FIRING), options.firing, "a page fires in the demo")
             for uid in options.dashboard or SHOWN:
-                file = take(browser, url, uid, options.span, options.out, full=options.full)
-                sys.stdout.write(f"{file}\n")
+                take(browser, url, uid, options.span, options.out / f"{uid}.png", full=options.full)
     return 0
 
 
