@@ -1,4 +1,4 @@
-"""The parts of exporters/README.md that are made from the program: `make manual` rewrites them.
+"""The parts of the manuals that are made from the program and the rules: `make manual` rewrites them.
 
 A part stands between the lines `<!-- made: NAME -->` and `<!-- end: NAME -->`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+import yaml
 from pydantic import SecretStr
 from supercheck_exporter.catalogue import markdown
 from supercheck_exporter.channels import SETTINGS as CHANNEL_SETTINGS
@@ -19,7 +20,9 @@ from supercheck_exporter.rules import format_number
 from supercheck_exporter.settings import Settings
 from supercheck_exporter.thresholds import THRESHOLDS
 
-MANUAL = Path(__file__).resolve().parents[2] / "exporters" / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+MANUAL = ROOT / "exporters" / "README.md"
+RULES = ROOT / "alert-rules" / "README.md"
 CONNECTION = ("client|setname",)
 """What the client library sends on each connection."""
 CLUSTER = ("cluster|info", "cluster|nodes", "cluster|slots", "command")
@@ -84,18 +87,39 @@ def redis_user() -> str:
     return "```text\n" + lines[0] + "\n```\n\nOn each node of a Redis Cluster besides: `" + lines[1] + "`."
 
 
-PARTS: dict[str, Callable[[], str]] = {
+def alerts() -> str:
+    """Every alert: who is told, about what, and its runbook. An alert of two severities has one row."""
+    found: dict[str, tuple[list[str], str, str]] = {}
+    for path in sorted([*RULES.parent.glob("alerts/*.yaml"), *RULES.parent.glob("loki/*.yaml")]):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in (rule for rule in group["rules"] if "alert" in rule):
+                labels = rule["labels"]
+                severities, _, _ = found.setdefault(
+                    rule["alert"], ([], labels["component"], rule["annotations"]["summary"])
+                )
+                if labels["severity"] not in severities:
+                    severities.append(labels["severity"])
+    rows = [
+        (component, f"[{name}](runbooks/{name}.md)", ", ".join(severities), summary)
+        for name, (severities, component, summary) in sorted(found.items(), key=lambda item: (item[1][1], item[0]))
+    ]
+    return _table(("component", "alert", "severity", "what it says"), *rows)
+
+
+Parts = dict[str, Callable[[], str]]
+PARTS: Parts = {
     "metrics": markdown,
     "settings": settings,
     "thresholds": thresholds,
     "channels": channels,
     "redis user": redis_user,
 }
+RULES_PARTS: Parts = {"alerts": alerts}
 
 
-def renewed(text: str) -> str:
+def renewed(text: str, parts: Parts = PARTS) -> str:
     """The manual with every part made anew; ValueError when a part's two lines are not there once."""
-    for name, make in PARTS.items():
+    for name, make in parts.items():
         begin, end = f"<!-- made: {name} -->\n", f"<!-- end: {name} -->\n"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"the part {name!r} is not marked exactly once")
@@ -105,15 +129,20 @@ def renewed(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite the manual, or compare it: 1 when it differs."""
-    text = MANUAL.read_text(encoding="utf-8")
-    new = renewed(text)
-    if arguments == ["--write"]:
-        MANUAL.write_text(new, encoding="utf-8")
-        return 0
-    if new != text:
-        print(f"{MANUAL.name} is not what the program says of itself: run make manual", file=sys.stderr)
-    return int(new != text)
+    """Rewrite the manuals, or compare them: 1 when one differs."""
+    differs = 0
+    for path, parts in ((MANUAL, PARTS), (RULES, RULES_PARTS)):
+        text = path.read_text(encoding="utf-8")
+        new = renewed(text, parts)
+        if arguments == ["--write"]:
+            path.write_text(new, encoding="utf-8")
+        elif new != text:
+            print(
+                f"{path.parent.name}/{path.name} is not what the program says of itself: run make manual",
+                file=sys.stderr,
+            )
+            differs = 1
+    return differs
 
 
 if __name__ == "__main__":

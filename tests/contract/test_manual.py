@@ -37,6 +37,8 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.promise("manual is current")
 def test_made_parts_are_what_the_program_says() -> None:
     assert manual.renewed(TEXT) == TEXT, HOW
+    rules = manual.RULES.read_text(encoding="utf-8")
+    assert manual.renewed(rules, manual.RULES_PARTS) == rules, HOW
 
 
 @pytest.mark.promise("manual is current")
