@@ -6,7 +6,6 @@ CALLED_IN=$PWD
 given() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s/%s' "$CALLED_IN" "$1" ;; esac }
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." # the root of the repository
 ENV_FILE=compose/.env
-PROJECT=supercheck-observability
 COMPOSE=(docker compose -f compose/compose.yaml)
 HERE=compose/operations
 
@@ -28,6 +27,9 @@ setting() {
     [ -n "$value" ] || value=$(value_in "$ENV_FILE" "$1")
     printf '%s' "${value:-${2-}}"
 }
+
+# as compose names it, unless somebody has told it otherwise
+PROJECT=$(setting COMPOSE_PROJECT_NAME supercheck-observability)
 
 # Whether a file sets a name to something. is_set FILE NAME
 is_set() { [ -n "$(value_in "$1" "$2")" ]; }

@@ -113,6 +113,14 @@ def test_a_guest_on_the_network_is_named(host: Host) -> None:
     assert host.changed() == []
 
 
+def test_another_project_s_name_is_followed(host: Host) -> None:
+    (host.compose / ".env").write_text("COMPOSE_PROJECT_NAME=second\n")
+    host.call()
+    asked = host.docker.asked("--filter label=")
+    assert asked
+    assert all("label=com.docker.compose.project=second " in line for line in asked)
+
+
 def test_what_does_not_go_is_said(host: Host) -> None:
     done = host.call("--yes")
     assert done.returncode == 1
