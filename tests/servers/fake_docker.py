@@ -1,7 +1,7 @@
 """A program `docker` that notes what it is asked and answers what a test has set; no daemon is behind it.
 
-Answers are found by a pattern, the first that matches. Without one it ends well and says nothing, as Docker does where
-there is nothing to list.
+Answers are found by a pattern (of grep -E), the first that matches. Without one it ends well and says nothing, as
+Docker does where there is nothing to list.
 """
 
 from __future__ import annotations
@@ -9,25 +9,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PROGRAM = """#!{python} -S
-import json, re, subprocess, sys
-folder = {folder!r}
-asked = " ".join(sys.argv[1:])
-with open(folder + "/asked", "a") as log:
-    log.write(asked + "\\n")
-for pattern, output, code, command in json.load(open(folder + "/answers.json")):
-    found = re.search(pattern, asked)
-    if found:
-        sys.stdout.write(output)
-        sys.stdout.flush()
-        if command:
-            code = subprocess.run([*command, *sys.argv[1:]]).returncode
-        sys.exit(code)
+PROGRAM = """#!/bin/bash
+# a shell, since a script asks dozens of questions
+cd "$(dirname "$0")" && . ./answers.sh && cd "$OLDPWD" || exit 125
+asked="$*"
+printf '%s\\n' "$asked" >>"$folder/asked"
+for index in "${!patterns[@]}"; do
+    if [[ $asked =~ ${patterns[index]} ]]; then
+        printf '%s' "${outputs[index]}"
+        if [ -n "${commands[index]}" ]; then eval "exec ${commands[index]} \\"\\$@\\""; fi
+        exit "${codes[index]}"
+    fi
+done
 """
 
 # `docker run` and `docker compose stop` where a volume is a folder of this machine and a service one of its processes
@@ -61,7 +60,7 @@ class FakeDocker:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         program = folder / "docker"
-        program.write_text(PROGRAM.format(python=sys.executable, folder=str(folder)))
+        program.write_text(PROGRAM)
         program.chmod(0o755)
         self._answers: list[tuple[str, str, int, list[str]]] = []
         self._write()
@@ -83,7 +82,15 @@ class FakeDocker:
             self.answer(pattern, command=[sys.executable, "-S", str(program), str(state)])
 
     def _write(self) -> None:
-        (self.folder / "answers.json").write_text(json.dumps(self._answers))
+        lists = {
+            "patterns": [pattern for pattern, _, _, _ in self._answers],
+            "outputs": [output for _, output, _, _ in self._answers],
+            "codes": [str(code) for _, _, code, _ in self._answers],
+            "commands": [shlex.join(command) for _, _, _, command in self._answers],
+        }
+        lines = [f"folder={shlex.quote(str(self.folder))}"]
+        lines += [f"{name}=({' '.join(map(shlex.quote, texts))})" for name, texts in lists.items()]
+        (self.folder / "answers.sh").write_text("\n".join(lines) + "\n")
 
     def asked(self, pattern: str = "") -> list[str]:
         """The questions so far that match."""
