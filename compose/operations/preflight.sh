@@ -39,6 +39,8 @@ PLUGIN=$(docker compose version --short 2>/dev/null || true)
 if at_least "$VERSION" 20.10.0; then ok "Docker $VERSION"; else error "Docker $VERSION is too old: 20.10 or newer is needed."; fi
 if [ -z "$PLUGIN" ]; then
     error "docker compose does not answer: install the plugin docker-compose-plugin (the old docker-compose 1 reads these files wrongly)."
+elif ! printf '%s' "$PLUGIN" | grep -Eq '^v?[0-9]'; then
+    ok "docker compose $PLUGIN, which does not tell its number: whether it takes the files says the next line"
 elif at_least "$PLUGIN" 2.24.0; then
     ok "docker compose $PLUGIN"
 else

@@ -90,7 +90,9 @@ fi
 IMAGE=$(tool_image)
 if [ -n "${RUNNING// /}" ]; then
     STOPPED=$RUNNING
-    "${COMPOSE[@]}" stop >/dev/null 2>&1
+    # by their names: else the services of profiles would go on
+    # shellcheck disable=SC2086  # a list of words
+    "${COMPOSE[@]}" stop $RUNNING >/dev/null 2>&1
 fi
 # volumes take their owners from the images, so they are made before they are filled
 NEEDED=(alertmanager grafana prometheus)

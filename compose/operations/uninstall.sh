@@ -30,7 +30,10 @@ LABEL="label=com.docker.compose.project=$PROJECT"
 CONTAINERS=$(ours '{{.Names}}' --all)
 NETWORKS=$(docker network ls --filter "$LABEL" --format '{{.Name}}')
 VOLUMES=$([ -z "$DATA" ] || docker volume ls --filter "$LABEL" --format '{{.Name}}')
-BUILT=$([ -z "$IMAGES" ] || docker image ls --filter "$LABEL" --format '{{.Repository}}:{{.Tag}}')
+# by their names in our own files: only newer builders label what they build
+BUILT=$([ -z "$IMAGES" ] || "${COMPOSE[@]}" --profile '*' config --images | grep '^supercheck-' | sort -u | while read -r image; do
+    if docker image inspect "$image" >/dev/null 2>&1; then echo "$image"; fi
+done)
 OWN=$([ -z "$FILES" ] || find compose/.env compose/secrets -type f ! -name '*.example' ! -name README.md ! -name .gitignore 2>/dev/null || true)
 
 list() { if [ -n "$2" ]; then echo "$1:"; printf '%s\n' "$2" | sed 's/^/  /'; fi; }

@@ -54,7 +54,7 @@ def _secret(path: Path, given: Path, name: str, size: int) -> str:
     """Put a secret into its place: a person's own, else the one that is there, else a new one."""
     try:
         text = given.read_text(encoding="utf-8").rstrip("\r\n") if given.exists() else ""
-        there = path.read_text(encoding="utf-8") if path.exists() else ""
+        there = path.read_text(encoding="utf-8").rstrip("\r\n") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise PrepareError(
             f"compose/secrets/{name} can't be read ({_reason(error)}): make it readable (chmod 644; the folder "
@@ -65,11 +65,11 @@ def _secret(path: Path, given: Path, name: str, size: int) -> str:
     if text == there and there:
         return ""
     if text:
-        _write(path, text)
+        _write(path, text + "\n")
         return f"{name}: taken from compose/secrets"
     if there:
         return ""
-    _write(path, secrets.token_urlsafe(size))
+    _write(path, secrets.token_urlsafe(size) + "\n")
     return f"{name}: made"
 
 

@@ -204,13 +204,19 @@ def test_with_one_they_are_encrypted_and_come_back(bundle: Bundle) -> None:
 def test_a_bundle_that_runs_is_not_restored_over(bundle: Bundle) -> None:
     archive = bundle.backup()
     (bundle.volume("grafana") / "what").write_text("newer")
-    bundle.runs("grafana", "prometheus")
+    bundle.runs("front", "grafana", "prometheus")
     done = bundle.call("restore.sh", archive)
     assert done.returncode == 1
-    assert "the bundle runs (grafana prometheus)" in done.stderr
+    assert "the bundle runs (front grafana prometheus)" in done.stderr
     assert "Nothing was changed." in done.stderr
     assert (bundle.volume("grafana") / "what").read_text() == "newer"
     assert bundle.docker.asked("compose .* (stop|up)") == []
+    assert bundle.call("restore.sh", archive, "--yes").returncode == 0
+    # by name, since compose would leave those of a profile alone
+    assert [line.split("compose.yaml ")[1] for line in bundle.docker.asked("compose .* (stop|start) ")] == [
+        "stop front grafana prometheus",
+        "start front grafana prometheus",
+    ]
 
 
 def test_what_is_restored_replaces_all_that_was_there(bundle: Bundle) -> None:

@@ -214,6 +214,13 @@ def test_the_plan_of_the_real_files_is_understood(host: Host) -> None:
     assert float(said.partition("the services may use ")[2].split()[0]) > 1.0
 
 
+def test_a_compose_that_was_built_by_hand_is_judged_by_what_it_takes(host: Host) -> None:
+    host.docker.answer("^compose version", "dev\n")
+    assert host.errors() == []
+    host.docker.answer("^compose .* config$", "", 1)
+    assert len(host.errors()) >= 1
+
+
 def test_settings_that_compose_refuses(host: Host) -> None:
     host.docker.answer("^compose .* config$", "", 15)
     assert any("compose does not take the settings" in error for error in host.errors())

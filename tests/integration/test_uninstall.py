@@ -25,10 +25,12 @@ class Host:
             "ps --all": "supercheck-observability-grafana-1\nsupercheck-observability-backup-1",
             "network ls": "supercheck-observability_monitoring",
             "volume ls": "supercheck-observability_grafana\nsupercheck-observability_prometheus",
-            "image ls": "supercheck-exporter:0.1.0",
         }.items():
             self.docker.answer(f"^{kind}", "supercheck-app-1\n")
             self.docker.answer(f"^{kind} .*{OURS} ", names + "\n")
+        images = "grafana/grafana:13.1.4\nsupercheck-exporter:0.1.0\nsupercheck-edge:0.1.0\nsupercheck-exporter:0.1.0\n"
+        self.docker.answer("^compose .* config --images$", images)
+        self.docker.answer("^image inspect supercheck-edge", "", 1)  # was never built
         self.guests("grafana supercheck-observability")
 
     def guests(self, *lines: str) -> None:
@@ -41,7 +43,7 @@ class Host:
 
     def changed(self) -> list[str]:
         """What docker was told to do."""
-        return self.docker.asked(r"^(?!ps |version |network ls|volume ls|image ls)")
+        return self.docker.asked(r"^(?!ps |version |network ls|volume ls|image inspect|compose .* config)")
 
 
 @pytest.fixture

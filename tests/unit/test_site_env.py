@@ -130,7 +130,8 @@ def test_a_person_s_own_file_is_used_and_never_written(tmp_path: Path) -> None:
     own.write_text("chosen by hand\n")
     own.chmod(0o400)
     assert "grafana/admin_password: taken from compose/secrets" in prepare.prepare(out, given, NAMES)
-    assert (out / "grafana/admin_password").read_text() == "chosen by hand"
+    assert (out / "grafana/admin_password").read_text() == "chosen by hand\n"
+    assert len(prepare.prepare(out, given, NAMES)) == 1, "and written once"
     assert own.read_text() == "chosen by hand\n"
     own.chmod(0o600)
     own.write_text("\n")
