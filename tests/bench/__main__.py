@@ -28,6 +28,7 @@ from supercheck_exporter.site import Site
 
 from bench import edge as bench_edge
 from bench import instrumentation
+from bench import logs as bench_logs
 from bench import storage as bench_storage
 from bench.database import LARGE, SMALL, WatchedSite
 from bench.fill import usec, waiting_jobs
@@ -249,13 +250,39 @@ def edge() -> None:
     report("the same report without an edge (median)", found.direct * 1000, "ms")
 
 
+def logs() -> None:
+    """What both collectors make of many log lines."""
+    for outage in (False, True):
+        found = bench_logs.under_pressure(outage=outage)
+        away = ", Loki away all the while" if outage else ""
+        print(f"log lines: {bench_logs.LINES_A_SECOND} a second for a minute, both collectors on one processor{away}")
+        report("lines written", found.written, "")
+        report("lines lost", found.lost, "", 0)
+        report("lines stored twice", found.twice, "", 0)
+        report("the log collector's memory at the highest", found.reader_mib, "MiB", 160)
+        report("the other's", found.storer_mib, "MiB", 512)
+        report("the log collector's processor time", found.reader_cpu, "s")
+        report("the other's", found.storer_cpu, "s")
+        report("the last line is stored after", found.behind, "s")
+
+
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["waiting", "many_queues", "memory", "follower", "database", "traces", "storage", "edge"]
+    chosen = sys.argv[1:] or [
+        "waiting",
+        "many_queues",
+        "memory",
+        "follower",
+        "database",
+        "traces",
+        "storage",
+        "edge",
+        "logs",
+    ]
     for name in chosen:
         globals()[name]()
     if broken:
