@@ -259,7 +259,7 @@ def logs() -> None:
         report("lines written", found.written, "")
         report("lines lost", found.lost, "", 0)
         report("lines stored twice", found.twice, "", 0)
-        report("the log collector's memory at the highest", found.reader_mib, "MiB", 160)
+        report("the log collector's memory at the highest", found.reader_mib, "MiB", 224)
         report("the other's", found.storer_mib, "MiB", 512)
         report("the log collector's processor time", found.reader_cpu, "s")
         report("the other's", found.storer_cpu, "s")
