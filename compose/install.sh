@@ -52,6 +52,7 @@ debian_packages() {
         if ! have gpg || ! have gpg-agent; then echo gnupg; fi
         if ! have zstd; then echo zstd; fi
         if ! have openssl; then echo openssl; fi
+        if ! have prometheus-node-exporter; then echo prometheus-node-exporter; fi
     fi
     if ! have python3; then
         echo python3

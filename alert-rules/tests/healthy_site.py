@@ -20,6 +20,7 @@ RESTART = 13 * 3600 + 32 * 60
 EXPORTER = 'job="supercheck-exporter",instance="exporter:9820"'
 PROMETHEUS = 'job="prometheus",instance="prometheus:9090"'
 ALERTMANAGER = 'job="alertmanager",instance="alertmanager:9093"'
+NODE = 'job="node",instance="node-exporter:9100"'
 WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",severity="none"}'
 GROUPS = (
     "supercheck-recording-capacity",
@@ -27,6 +28,7 @@ GROUPS = (
     "supercheck-recording-edge",
     "supercheck-recording-storage",
     "supercheck-recording-dependency",
+    "supercheck-recording-host",
     "supercheck-recording-queue",
     "supercheck-recording-queue-slow",
     "supercheck-recording-worker-slow",
@@ -47,6 +49,7 @@ GROUPS = (
     "supercheck-backup",
     "supercheck-storage",
     "supercheck-slo",
+    "supercheck-host",
     "supercheck-observability",
 )
 TIMES = range(0, DAY + STEP, STEP)
@@ -508,12 +511,35 @@ def bundle_series() -> Iterator[tuple[str, Value]]:
     yield f'prometheus_rule_evaluation_failures_total{{rule_group="supercheck-queue",{PROMETHEUS}}}', lambda t: 0
     yield f'prometheus_notifications_errors_total{{alertmanager="http://alertmanager:9093",{PROMETHEUS}}}', lambda t: 0
     yield f"prometheus_notifications_alertmanagers_discovered{{{PROMETHEUS}}}", lambda t: 1
+    yield from host_series()
     for integration, messages in (("webhook", 1), ("pagerduty", 0)):
         yield f'alertmanager_notifications_failed_total{{integration="{integration}",{ALERTMANAGER}}}', lambda t: 0
         yield (
             f'alertmanager_notifications_total{{integration="{integration}",{ALERTMANAGER}}}',
             lambda t, messages=messages: t // 60 * messages,  # type: ignore[misc]
         )
+
+
+def host_series() -> Iterator[tuple[str, Value]]:
+    """A disk on which a backup of 60 GB lies for two hours at night, a small one at 86 %, and what does not count."""
+    backup = range(3 * 3600, 3 * 3600 + 1200)
+
+    def main(t: int) -> int:
+        made = min(max(t - backup.start, 0), 1200) * 50_000_000 * (t < backup.start + 7200)
+        return 200_000_000_000 - t * 20_000 - made
+
+    for mountpoint, fstype, size, free, readonly in (
+        ("/", "ext4", 500_000_000_000, main, 0),
+        ("/boot", "ext4", 1_000_000_000, lambda t: 140_000_000, 0),
+        ("/run", "tmpfs", 800_000_000, lambda t: 0, 0),
+        ("/snap/core", "squashfs", 100_000_000, lambda t: 0, 1),
+        ("/media/cdrom", "udf", 4_000_000_000, lambda t: 0, 1),
+    ):
+        by = f'{NODE},device="{fstype}{mountpoint}",fstype="{fstype}",mountpoint="{mountpoint}"'
+        yield f"node_filesystem_avail_bytes{{{by}}}", free
+        yield f"node_filesystem_size_bytes{{{by}}}", lambda t, n=size: n  # type: ignore[misc]
+        yield f"node_filesystem_readonly{{{by}}}", lambda t, n=readonly: n  # type: ignore[misc]
+    yield f"up{{{NODE}}}", lambda t: 1
 
 
 def samples(value: Value, restarts: bool) -> Iterator[str]:

@@ -15,6 +15,7 @@ from . import (
     database,
     dependencies,
     edge,
+    host,
     links,
     observability,
     overview,
@@ -46,6 +47,7 @@ SPECS = (
     scorecard.SPEC,
     analytics.SPEC,
     edge.SPEC,
+    host.SPEC,
     observability.SPEC,
 )
 

@@ -23,6 +23,7 @@ DEPENDENCIES = "supercheck-dependencies"
 SCORECARD = "supercheck-scorecard"
 ANALYTICS = "supercheck-analytics"
 EDGE = "supercheck-edge"
+HOST = "supercheck-host"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -40,6 +41,7 @@ OF_COMPONENT = {
     "slo": SCORECARD,
     "edge": EDGE,
     "api": EDGE,
+    "host": HOST,
 }
 
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"

@@ -27,6 +27,7 @@ DASHBOARDS = frozenset(
         "supercheck-scorecard",
         "supercheck-analytics",
         "supercheck-edge",
+        "supercheck-host",
     }
 )
 

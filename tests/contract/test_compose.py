@@ -26,7 +26,7 @@ PUBLISHED = {"grafana": "3001", "edge": "8088", "front": "8443"}
 HEALTH = {"exporter": "http://127.0.0.1:9820/-/", "alertmanager": "http://127.0.0.1:9093/-/"}
 HEALTH |= {"prometheus": "http://127.0.0.1:9090/api/v1/query"}
 HEALTH |= {"grafana": "http://127.0.0.1:3000/api/health", "pgbouncer": "pg_isready", "edge": "/_edge/health"}
-HEALTH |= {"backup": "healthy", "front": "/healthy"}
+HEALTH |= {"backup": "healthy", "front": "/healthy", "node-exporter": "http://127.0.0.1:9100/"}
 HEALTH |= {"loki": "-health", "tempo": "-health", "jaeger": "http://127.0.0.1:13133/status"}
 
 
@@ -85,6 +85,17 @@ def test_prometheus_keeps_a_bounded_time_and_size() -> None:
     assert re.search(r"--storage\.tsdb\.retention\.size=\$\{PROMETHEUS_RETENTION_SIZE:-\d+GB\}", command)
 
 
+def test_what_reads_the_host_reads_it_only_and_listens_to_prometheus_alone() -> None:
+    service = SERVICES["node-exporter"]
+    hosts = {
+        source for one in SERVICES.values() for source, _ in mounts(one).values() if source in ("/", "/proc", "/sys")
+    }
+    assert hosts == {mounts(service)[inside][0] for inside in mounts(service)}
+    assert all(read_only for _, read_only in mounts(service).values())
+    assert service["networks"] == ["monitoring"]
+    assert "--collector.disable-defaults" in service["command"]
+
+
 def test_alertmanager_keeps_its_silences_for_a_bounded_time() -> None:
     service = SERVICES["alertmanager"]
     assert "--data.retention=120h" in service["command"]
@@ -107,6 +118,7 @@ def test_what_is_written_is_on_a_named_volume_and_configurations_have_one_writer
         "edge": ["edge-cache", "edge-log"],
         "front": ["front"],
         "backup": ["backup"],
+        "node-exporter": [],
         "telemetry-volumes": ["jaeger", "loki", "otel-collector", "tempo"],
         "otel-collector": ["otel-collector"],
         "log-collector": ["log-collector"],
@@ -169,6 +181,7 @@ def test_secrets_reach_only_their_reader() -> None:
         "edge": ("./secrets/edge", True),
         "front": ("./secrets/front", True),
         "backup": ("./secrets/backup", True),
+        "node-exporter": None,
     } | dict.fromkeys(TELEMETRY["services"])
 
 

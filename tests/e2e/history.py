@@ -14,6 +14,7 @@ from e2e.history_capacity import capacity_series
 from e2e.history_database import database_series
 from e2e.history_dependencies import dependency_series
 from e2e.history_edge import edge_series
+from e2e.history_host import host_series
 from e2e.history_redis import redis_series
 from e2e.history_secrets import secrets_series
 from e2e.history_storage import storage_series
@@ -230,6 +231,8 @@ def _alerts(in_trouble: bool, now: float) -> Iterator[Series]:
         bucket = {"bucket": "k6-job-artifacts"}
         yield from firing("BucketUnreadable", "warning", "storage", 900 - TROUBLE_SECONDS, state="missing", **bucket)
         yield from firing("S3OperationsFailing", "warning", "storage", 660 - TROUBLE_SECONDS, dependency="s3")
+        full = {"instance": "node-exporter:9100", "mountpoint": "/var/lib", "node": "node-exporter:9100 /var/lib"}
+        yield from firing("DiskFilling", "warning", "host", 1200 - TROUBLE_SECONDS, **full)
         yield from firing("CdnDown", "critical", "edge", 150 - TROUBLE_SECONDS, node="cdn/font", target="font")
         refused = {"node": "edge", "tier": "public"}
         yield from firing("RateLimitedRequestsHigh", "warning", "api", 420 - TROUBLE_SECONDS, **refused)
@@ -249,7 +252,8 @@ def story(name: str, now: float) -> list[Series]:
     outside = [Series(*one) for one in dependency_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     analytics = [Series(*one) for one in analytics_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     edge = [Series(*one) for one in edge_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*redis, *edge, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
+    host = [Series(*one) for one in host_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*host, *redis, *edge, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 

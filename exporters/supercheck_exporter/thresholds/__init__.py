@@ -14,6 +14,7 @@ from supercheck_exporter.thresholds import (
     database,
     dependency,
     edge,
+    host,
     logs,
     monitor,
     observability,
@@ -42,9 +43,10 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *api.THRESHOLDS,
     *logs.THRESHOLDS,
     *observability.THRESHOLDS,
+    *host.THRESHOLDS,
 )
 
-ORDER: tuple[tuple[str, str], ...] = (*queue.ORDER, *redis.ORDER, *database.ORDER, *dependency.ORDER)
+ORDER: tuple[tuple[str, str], ...] = (*queue.ORDER, *redis.ORDER, *database.ORDER, *dependency.ORDER, *host.ORDER)
 """(the smaller one, the larger one): the other way round the page would come before the warning."""
 
 
