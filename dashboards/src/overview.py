@@ -100,7 +100,7 @@ def _strip() -> list[models.Panel]:
                 "Whether Prometheus reaches supercheck-exporter; the worst of them, where several run.",
                 "up.",
                 "every panel about queues and workers is blind. On its host: "
-                "`curl -s http://127.0.0.1:9820/-/ready`, then its log.",
+                "`compose/operations/ask.sh exporter /-/ready`, then its log.",
             ),
             f"min(up{{{promql.EXPORTER}}})",
             unit="short",

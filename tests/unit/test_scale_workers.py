@@ -40,7 +40,11 @@ def scaled(folder: Path, wanted: int | None, there: int, active: int | None, **e
     (folder / "done").write_text("")
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
-        ["sh", SCRIPT], env={"PATH": path, "ANSWERS": str(folder), **env}, capture_output=True, text=True, check=False
+        ["sh", SCRIPT],
+        env={"PATH": path, "ANSWERS": str(folder), "PROMETHEUS": "http://prometheus:9090", **env},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     return (folder / "done").read_text().strip(), run.stderr
