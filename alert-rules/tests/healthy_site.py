@@ -23,6 +23,7 @@ ALERTMANAGER = 'job="alertmanager",instance="alertmanager:9093"'
 NODE = 'job="node",instance="node-exporter:9100"'
 WATCHDOG = '{alertname="Watchdog",alertstate="firing",component="observability",severity="none"}'
 GROUPS = (
+    "supercheck-recording-api",
     "supercheck-recording-capacity",
     "supercheck-recording-database",
     "supercheck-recording-edge",
@@ -186,6 +187,7 @@ def exporter_series() -> Iterator[tuple[str, Value]]:
     yield from capacity_series()
     yield from monitor_series()
     yield from edge_series()
+    yield from span_series()
     yield from notification_series()
     yield from vault_series()
     yield from execution_series()
@@ -403,6 +405,28 @@ def storage_series() -> Iterator[tuple[str, Value]]:
     yield f'supercheck_bucket_misplaced_bytes{{{by},expected_class="EXPIRE"}}', lambda t: 0
     # an upload that is under way
     yield f"supercheck_bucket_oldest_incomplete_upload_timestamp_seconds{{{by}}}", lambda t: t - 600
+
+
+def span_series() -> Iterator[tuple[str, Value]]:
+    """By day a request a second, at night health checks; one in 100 fails, one in 50 is slow; a page with a loop."""
+    request = 'service_name="supercheck-app",span_name="GET",span_kind="SPAN_KIND_SERVER"'
+    calls = "traces_span_metrics_calls_total"
+
+    def by_day(t: int) -> int:
+        return min(max(t - 8 * 3600, 0), 10 * 3600)
+
+    yield f'{calls}{{{request},status_code="STATUS_CODE_UNSET"}}', lambda t: by_day(t) * 99 // 100
+    yield f'{calls}{{{request},status_code="STATUS_CODE_ERROR"}}', lambda t: by_day(t) // 100
+    yield f'{calls}{{{request},status_code="STATUS_CODE_ERROR",http_route="/api/health"}}', lambda t: t // 30
+    for edge, share in (("0.2", 98), ("0.5", 98), ("1", 100), ("+Inf", 100)):
+        yield (
+            f'traces_span_metrics_duration_seconds_bucket{{{request},le="{edge}"}}',
+            lambda t, n=share: by_day(t) * n // 100,  # type: ignore[misc]
+        )
+    yield (
+        'traces_span_metrics_repeated_queries_total{service_name="supercheck-app",span_name="GET"}',
+        lambda t: by_day(t) // 300,
+    )
 
 
 def endpoint_series() -> Iterator[tuple[str, Value]]:

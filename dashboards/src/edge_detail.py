@@ -89,7 +89,8 @@ def _load(limits: Thresholds) -> models.Panel:
         Doc(
             "The time within which 19 of 20 are shown: reports from the cache, reports that were fetched, and static "
             "files "
-            "from the cache, for which the app is not asked. Dashed: ReportLoadSlow's threshold.",
+            "from the cache, for which the app is not asked; beside them any request to the app, by its spans. Dashed: "
+            "ReportLoadSlow's threshold.",
             "from the cache below 100 ms; fetched, what the object store takes.",
             "reports slow and static files quick: the app's word is slow. Both slow: the edge itself.",
         ),
@@ -97,11 +98,12 @@ def _load(limits: Thresholds) -> models.Panel:
             Line(quantile("hit"), "report, from the cache", IN),
             Line(quantile("miss"), "report, fetched", SLOW),
             Line(quantile("hit", "static"), "static file, from the cache", OUT),
+            Line("max(service:supercheck_span_request_seconds:p95_5m)", "any request, by the app's spans", LIMIT),
         ],
         unit="s",
         no_data=_NO_EDGE,
         levels=limits.above(warning="report_load_seconds"),
-        runbooks=["ReportLoadSlow"],
+        runbooks=["ReportLoadSlow", "ApiLatencyHigh"],
     )
 
 
@@ -202,17 +204,18 @@ def _requests() -> models.Panel:
         "Requests by tier",
         Doc(
             "Requests a second at the edge. public: no session or token that the app knows. admin: signed in, below "
-            "/api/admin/.",
+            "/api/admin/. Beside them, by the app's spans, those that sent one query over ten times.",
             "follows the working day.",
             "public alone high: a crawler or an attack. All public: the app does not answer who people are.",
         ),
         [
             Line(f'max(tier:supercheck_edge_requests:rate5m{{tier="{tier}"}})', tier, color)
             for tier, color in _TIERS.items()
-        ],
+        ]
+        + [Line("sum(service:supercheck_span_repeated_queries:increase15m) / 900", "repeat a query (N+1)", WARNING)],
         unit="reqps",
         no_data=_NO_EDGE,
-        runbooks=["RateLimitedRequestsHigh"],
+        runbooks=["RateLimitedRequestsHigh", "QueryRepetitionHigh"],
     )
 
 
@@ -268,6 +271,7 @@ def _codes() -> models.Panel:
         counter = f'supercheck_edge_requests_total{{code=~"{codes}"}}'
         return f"sum(max by (tier, cache, code) (rate({counter}[$__rate_interval])))"
 
+    failed = "sum(service:supercheck_span_failed_requests:ratio_rate5m * service:supercheck_span_requests:rate5m)"
     return lines(
         "Answers that are errors",
         Doc(
@@ -280,10 +284,12 @@ def _codes() -> models.Panel:
             Line(answers("401|403"), "no right", LIMIT),
             Line(answers("400|404|405|408|409|410|413|422|429|499|4xx"), "other 4xx", WARNING),
             Line(answers("5.."), "5xx", SLOW),
+            Line(failed, "failed, by the app's spans", OUT),
         ],
         unit="reqps",
         no_data=_NO_EDGE,
         soft_max=1,
+        runbooks=["ApiErrorRateHigh"],
     )
 
 

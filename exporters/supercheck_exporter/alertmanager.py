@@ -24,7 +24,7 @@ NOT_SENT = "not-sent"
 GROUP_BY = ["alertname", "component", "queue"]
 
 # What an alert can be about. A critical silences a warning only where they are about the same thing.
-SUBJECT = ("queue", "organization", "bucket", "database", "dependency", "node", "location", "objective")
+SUBJECT = ("queue", "organization", "bucket", "database", "dependency", "node", "location", "objective", "service_name")
 # Finer labels, which tell two alerts of one rule apart.
 DETAIL = (
     "collector",

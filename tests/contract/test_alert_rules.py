@@ -204,7 +204,7 @@ def test_alerts_that_a_failed_collector_silences_exist() -> None:
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule.id)
 def test_recorded_names_are_level_metric_operations(rule: Rule) -> None:
-    levels = "bucket|dependency|disk|kind|location|objective|operation|organization|pool|queue|site|table|tier"
+    levels = "bucket|dependency|disk|kind|location|objective|operation|organization|pool|queue|service|site|table|tier"
     assert re.fullmatch(rf"({levels}):supercheck_[a-z0-9_]+:[a-z0-9_]+", rule.data["record"])
 
 

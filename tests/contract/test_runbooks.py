@@ -53,7 +53,7 @@ def test_title_and_headings(path: Path) -> None:
 def test_there_is_something_to_paste_and_every_block_names_its_language(path: Path) -> None:
     found = blocks(path.read_text())
     assert found
-    assert {language for language, _ in found} <= {"sh", "promql", "logql"}
+    assert {language for language, _ in found} <= {"sh", "promql", "logql", "traceql"}
 
 
 def test_every_logql_query_is_one() -> None:

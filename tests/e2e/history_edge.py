@@ -10,6 +10,7 @@ Told = tuple[str, dict[str, str], Value]
 
 FILE_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 PROBE_EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SPAN_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)
 CACHE_BYTES = 400e6
 # of each limit: windows in use, the fullest one's use at rest and in trouble; no use: the limit is not known
 LIMITERS: dict[str, tuple[int, float | None, float | None]] = {
@@ -100,6 +101,16 @@ def edge_series(in_trouble: bool, span: float, trouble: float) -> Iterator[Told]
             yield f"{one}windows_at_limit", labels, flat(float(rest >= 1), float(hot >= 1))
     yield "supercheck_login_lockouts_total", {}, counted(1 / 3000, 1 / 40)
     yield "supercheck_logins_locked", {}, flat(0.0, 7.0)
+
+    # what the app's spans tell: in trouble one request in seven fails, and a page asks once a row
+    request = {"service_name": "supercheck-app", "span_name": "GET", "span_kind": "SPAN_KIND_SERVER"}
+    calls = "traces_span_metrics_calls_total"
+    yield calls, request | {"status_code": "STATUS_CODE_UNSET"}, counted(6.0)
+    yield calls, request | {"status_code": "STATUS_CODE_ERROR"}, counted(0.01, 1.0)
+    seconds = "traces_span_metrics_duration_seconds"
+    yield from _histogram(seconds, request, SPAN_EDGES, counted(6.0), 0.03, 0.4, since)
+    repeated = {"service_name": "supercheck-app", "span_name": "GET"}
+    yield "traces_span_metrics_repeated_queries_total", repeated, counted(0.0, 0.1)
 
 
 def _histogram(

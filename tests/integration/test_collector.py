@@ -109,6 +109,16 @@ def test_the_instances_of_a_service_are_counted_together(collector: Collector) -
     assert not {name for name, _ in found[0]} & {"job", "instance", "host_name"}
 
 
+def test_the_second_span_that_next_js_makes_of_a_request_counts_none(collector: Collector) -> None:
+    outer = request("/api/next")
+    attributes: dict[str, Value] = {"next.span_type": "BaseServer.handleRequest", "http.route": "/api/next"}
+    inner = Sent("GET /api/next", SERVER, attributes, trace=outer.trace, parent=outer.id)
+    assert send(collector.endpoint, [outer, inner], "next") == 200
+    counted(collector, 2, service_name="next")
+    assert collector.spans(CALLS, service_name="next", span_kind="SPAN_KIND_SERVER") == 1
+    assert collector.spans(CALLS, service_name="next", span_kind="SPAN_KIND_INTERNAL", http_route="/api/next") == 1
+
+
 def test_errors_and_slow_ones_are_kept_and_health_checks_never(
     collector: Collector, tempo: OtlpSink, jaeger: OtlpSink
 ) -> None:
@@ -131,6 +141,9 @@ def test_errors_and_slow_ones_are_kept_and_health_checks_never(
         assert kept == {span.id for span in (healthy, error, slow, root, below, last)}
     counted(collector, len(first) + 1, service_name="kept")
     assert collector.spans(CALLS, service_name="kept") == len(first) + 1
+    # the rules leave these out, by their routes
+    assert collector.spans(CALLS, service_name="kept", http_route="/health/ready") == 1
+    assert collector.spans(CALLS, service_name="kept", http_route="/api/healthy") == 0
 
 
 def test_an_error_after_the_decision_is_kept(collector: Collector, tempo: OtlpSink) -> None:

@@ -82,7 +82,8 @@ class Collector(Server):
 
         0 when there is none: a counter appears with its first increment.
         """
-        return total(self.metrics_target, name, labels)
+        # the parser gives every counter the ending that these do not have
+        return total(self.metrics_target, name, labels) + total(self.metrics_target, f"{name}_total", labels)
 
     def spans(self, name: str, **labels: str) -> float:
         """The same of the metrics that it makes of spans, for example traces_span_metrics_calls_total."""

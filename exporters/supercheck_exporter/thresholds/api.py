@@ -1,4 +1,4 @@
-"""What is too near to a rate limit."""
+"""What is too near to a rate limit, and what requests should be like."""
 
 from supercheck_exporter.thresholds.threshold import Threshold
 
@@ -26,5 +26,35 @@ THRESHOLDS = (
         10,
         "lockouts",
         "Lockouts of logins within 15 minutes: above it LoginLockouts warns.",
+    ),
+    Threshold(
+        "api_error_ratio",
+        0.05,
+        "ratio",
+        "Requests that fail over all of a service, by its spans: above it ApiErrorRateHigh warns.",
+    ),
+    Threshold(
+        "api_error_critical_ratio",
+        0.5,
+        "ratio",
+        "The same, above which ApiErrorRateHigh is critical.",
+    ),
+    Threshold(
+        "api_p95_seconds",
+        0.5,
+        "seconds",
+        "95 % of a service's requests are answered within this, by its spans: above it ApiLatencyHigh warns.",
+    ),
+    Threshold(
+        "api_min_traffic_5m_requests",
+        30,
+        "requests",
+        "Requests that a service must have had within 5 minutes for ApiErrorRateHigh and ApiLatencyHigh.",
+    ),
+    Threshold(
+        "query_repetitions_15m_spans",
+        20,
+        "spans",
+        "Spans of a name that repeated a query over ten times in 15 minutes: above it QueryRepetitionHigh warns.",
     ),
 )

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal[
-    "ratio", "seconds", "jobs", "bytes", "rows", "intervals", "requests", "lockouts", "lines", "dollars", "monitors"
+    "ratio",
+    "seconds",
+    "jobs",
+    "bytes",
+    "rows",
+    "intervals",
+    "requests",
+    "lockouts",
+    "lines",
+    "dollars",
+    "monitors",
+    "spans",
 ]
 
 ENV_PREFIX = "THRESHOLD_"
