@@ -566,6 +566,29 @@ def host_series() -> Iterator[tuple[str, Value]]:
     yield f"up{{{NODE}}}", lambda t: 1
 
 
+def telemetry_series() -> Iterator[tuple[str, Value]]:
+    """The collectors and the stores; Tempo is restarted at four, and its queue holds what comes meanwhile."""
+    restart = 4 * 3600
+    collector = 'job="otel-collector",instance="otel-collector:8888"'
+    for job, port in (
+        ("otel-collector", 8888),
+        ("log-collector", 8888),
+        ("loki", 3100),
+        ("jaeger", 8888),
+        ("grafana", 3000),
+    ):
+        yield f'up{{job="{job}",instance="{job}:{port}"}}', lambda t: 1
+    yield 'up{job="tempo",instance="tempo:3200"}', lambda t: int(t != restart)
+    for store, signal in (("tempo", "traces"), ("jaeger", "traces"), ("loki", "logs")):
+        labels = f'{collector},exporter="otlp_http/{store}",data_type="{signal}"'
+        waiting = 900_000 if store == "tempo" else 4000
+        yield f"otelcol_exporter_queue_size{{{labels}}}", lambda t, n=waiting: n if t == restart else 0  # type: ignore[misc]
+        yield f"otelcol_exporter_queue_capacity{{{labels}}}", lambda t: 1 << 30
+    for name in ("otelcol_receiver_refused_spans", "otelcol_receiver_refused_log_records"):
+        yield f'{name}{{{collector},receiver="otlp",transport="http"}}', lambda t: 0
+    yield f"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early{{{collector}}}", lambda t: 0
+
+
 def samples(value: Value, restarts: bool) -> Iterator[str]:
     """One text a step: the number, "stale" where the series ends, "_" while it is absent."""
     there = False
@@ -625,7 +648,7 @@ def render() -> str:
     ]
     for series, value in exporter_series():
         lines.append(f"      - {{series: '{series}', values: '{compress(list(samples(value, True)))}'}}")
-    for series, value in bundle_series():
+    for series, value in (*bundle_series(), *telemetry_series()):
         lines.append(f"      - {{series: '{series}', values: '{compress(list(samples(value, False)))}'}}")
     lines += [
         "    promql_expr_test:",

@@ -28,6 +28,16 @@ FOREIGN = {
     "prometheus_notifications_alertmanagers_discovered",
     "alertmanager_notifications_failed_total",
     "alertmanager_notifications_total",
+    # of the collectors, as a real one names them (tests/integration/test_pipeline_health.py)
+    "otelcol_exporter_queue_size",
+    "otelcol_exporter_queue_capacity",
+    "otelcol_exporter_send_failed_spans",
+    "otelcol_exporter_send_failed_log_records",
+    "otelcol_exporter_enqueue_failed_spans",
+    "otelcol_exporter_enqueue_failed_log_records",
+    "otelcol_receiver_refused_spans",
+    "otelcol_receiver_refused_log_records",
+    "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early",
 }
 _KEYWORDS = {"and", "or", "unless", "offset", "bool", "on", "ignoring", "by", "without", "group_left", "group_right"}
 _NOT_METRICS = (r"#[^\n]*", r'"[^"]*"', r"\{[^}]*\}", r"\[[^]]*\]", r"\b(?:by|without|on|ignoring)\s*\([^)]*\)")

@@ -149,19 +149,6 @@ def test_grafana_shows_every_dashboard_and_nothing_else() -> None:
     assert (provider["allowUiUpdates"], provider["disableDeletion"]) == (False, True)
 
 
-def test_grafana_s_data_sources_are_the_services_and_lead_to_each_other() -> None:
-    path = ROOT / "compose/grafana/provisioning/datasources/datasources.yaml"
-    sources = {source["uid"]: source for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]}
-    assert {uid: source["url"] for uid, source in sources.items()} == {
-        "prometheus": "http://prometheus:9090",
-        "alertmanager": "http://alertmanager:9093",
-    }
-    config = yaml.safe_load((ROOT / "compose/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    assert sources["prometheus"]["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
-    assert sources["prometheus"]["jsonData"]["alertmanagerUid"] in sources
-    assert not any(source["editable"] for source in sources.values())
-
-
 def test_grafana_has_no_anonymous_user() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"

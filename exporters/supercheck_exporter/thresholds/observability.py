@@ -21,4 +21,10 @@ THRESHOLDS = (
         "ratio",
         "Failed over all notifications of a receiver type: above it AlertmanagerNotDelivering pages.",
     ),
+    Threshold(
+        "collector_queue_ratio",
+        0.5,
+        "ratio",
+        "Bytes over the room for them that wait at the collector for a store: above it CollectorQueueFilling warns.",
+    ),
 )
