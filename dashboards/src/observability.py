@@ -5,6 +5,7 @@ from .layout import Section, shelf
 from .levels import ANY_IS_CRITICAL, ANY_IS_WARNING, GREEN, RED, ZERO_IS_CRITICAL, Thresholds, states
 from .observability_detail import deliver_section, exporter_section, prometheus_section
 from .panels import Doc, one
+from .pipeline import lost
 from .sdk import models
 from .spec import Spec
 from .tables import Label, Value, rows
@@ -120,9 +121,11 @@ def _targets(limits: Thresholds) -> models.Panel:
     return rows(
         "Targets",
         Doc(
-            "Every scrape target: does it answer, how long does it take, how many samples does it give.",
-            "all up.",
-            "its host and port, then its log. Orange: slower than ExporterSlow allows.",
+            "Every scrape target: does it answer, how long does it take, how many samples does it give. Of a "
+            "collector also how full its fullest queue is, and how many spans and log lines a second it loses.",
+            "all up, queues empty, nothing lost.",
+            "its host and port, then its log. Orange: slower than ExporterSlow allows, or a queue that fills because "
+            "a store takes nothing.",
         ),
         [Label("job", "Job", width=150), Label("instance", "Instance")],
         [
@@ -141,11 +144,31 @@ def _targets(limits: Thresholds) -> models.Panel:
                 width=75,
             ),
             Value("Samples", "max by (job, instance) (scrape_samples_scraped)", "short", width=80),
+            Value(
+                "Queue",
+                "max by (job, instance) (otelcol_exporter_queue_size / (otelcol_exporter_queue_capacity > 0))",
+                "percentunit",
+                limits.above(warning="collector_queue_ratio"),
+                decimals=0,
+                width=70,
+                absent=" ",
+            ),
+            Value("Lost", lost("job, instance"), "cps", width=70, absent=" "),
         ],
         no_data="Prometheus scrapes nothing",
         sort_by="State",
         descending=False,
-        runbooks=["ExporterDown", "ExporterSlow"],
+        runbooks=[
+            "ExporterDown",
+            "ExporterSlow",
+            "TelemetryCollectorDown",
+            "CollectorQueueFilling",
+            "CollectorDroppingData",
+            "LokiDown",
+            "TempoDown",
+            "JaegerDown",
+            "GrafanaDown",
+        ],
     )
 
 
