@@ -45,6 +45,7 @@ LOKI_RULES = "loki/rules/fake"
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 _JOB = re.compile(r"\n(?=  - job_name: )")
+_HERE_ONLY = re.compile(r"https?://(127\.|localhost\b|\[::1\])")
 _TARGET = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 
 
@@ -185,8 +186,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main_render(arguments: argparse.Namespace, env: Mapping[str, str] | None = None) -> int:
     """Run `supercheck-exporter render`: 0 when written, 2 on a bad setting, 1 when DIR cannot be written."""
+    env = os.environ if env is None else env
     try:
-        report = render(arguments.out, os.environ if env is None else env, arguments.pages)
+        report = render(arguments.out, env, arguments.pages)
     except config.ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -198,5 +200,10 @@ def main_render(arguments: argparse.Namespace, env: Mapping[str, str] | None = N
         print(f"warning: {line}", file=sys.stderr)
     for line in report.notes:
         print(line)
+    if _HERE_ONLY.match(env.get("PUBLIC_URL", "")):
+        print(
+            f"links in pages begin with {env['PUBLIC_URL']}, so they open on this host only: "
+            "PUBLIC_URL with compose's profile front makes them open elsewhere"
+        )
     print(f"{len(report.written)} files written to {arguments.out}")
     return 0

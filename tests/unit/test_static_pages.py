@@ -88,3 +88,13 @@ def test_render_writes_them_and_takes_old_ones_away(tmp_path: Path, capsys: pyte
     assert written == set(PAGES)
     assert {path.stat().st_mode & 0o444 for path in pages.rglob("*") if path.is_file()} == {0o444}
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(("url", "here"), [(PUBLIC_URL, True), ("https://o.example.com", False), ("", False)])
+def test_render_says_where_links_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str, here: bool
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", url)
+    assert cli.main(["render", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert (f"links in pages begin with {url}, so they open on this host only" in said) == here
