@@ -18,7 +18,6 @@ SETTINGS = {
     "LOG_COLLECTOR_TARGET": "",
     "SPANS_TARGET": "",
     "JAEGER_TARGET": "",
-    "NODE_TARGET": "",
     "EDGE_ACCESS_LOG": "/var/log/supercheck-edge/access.log",
     "DEMO_DATABASE_URL": "postgresql://supercheck_app:word@pgbouncer:6432/supercheck",
     "PGBOUNCER_URL_FILE": "/run/secrets/pgbouncer_url",
