@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from compose.demo.programs import BUILT_TOOLS
-from servers.process import Server, free_port, missing
+from servers.process import START_SECONDS, Server, free_port, missing, wait_for
 from servers.redis import LOOPBACK
 
 FOLDER = Path(__file__).resolve().parents[2] / "otel-collector"
@@ -76,6 +77,12 @@ class Collector(Server):
     def ready(self) -> bool:
         """Its health check says so: every part has started."""
         return requests.get(self._health, timeout=HTTP_SECONDS).status_code == 200
+
+    def terminate(self) -> int:
+        """Ask it to end, and give it the time to write down what it holds."""
+        os.kill(self.pid, signal.SIGTERM)
+        wait_for(lambda: not self.running(), START_SECONDS, f"{self.name} has ended")
+        return super().terminate()
 
     def own(self, name: str, **labels: str) -> float:
         """The sum of its own metric ``name``, written as on its page, over the series with these labels.
