@@ -283,6 +283,47 @@ def test_a_queue_that_goes_is_forgotten(site: Site) -> None:
     assert site.tail.queues == ("a",)
 
 
+def test_a_queue_that_a_walk_missed_goes_on_where_it_was_left(site: Site) -> None:
+    """What was counted before it went is the past when it comes back; what happened meanwhile counts once."""
+    site.steps()
+    site.model.stream("b").add("added", times=4)
+    site.steps()
+    site.keyspace.queues = ("a",)
+    site.steps()
+    site.model.stream("b").add("completed", times=2)
+    site.keyspace.queues = ("a", "b")
+    site.steps(2)
+    assert site.read("b") == ["added"] * 4 + ["completed"] * 2
+    assert [event for _, event, _ in site.sink.past["b"]] == [b"added"] * 4
+    assert site.sink.losses == {}
+
+
+def test_what_was_trimmed_while_a_queue_was_away_is_a_loss(site: Site) -> None:
+    site.steps()
+    site.model.stream("b").add("added", times=4)
+    site.steps()
+    site.keyspace.queues = ("a",)
+    site.steps()
+    site.model.stream("b").add("added", times=9)
+    site.model.stream("b").trim(2)
+    site.keyspace.queues = ("a", "b")
+    site.steps(2)
+    assert site.read("b") == ["added"] * 6
+    assert site.sink.losses == {"b": [7]}
+
+
+def test_of_queues_that_are_gone_only_so_many_are_remembered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_LEFT", 1)
+    for queue in "ab":
+        site.model.stream(queue).add("added")
+    site.steps()
+    for names in (("b", "c"), ("c",), ("a", "b", "c")):
+        site.keyspace.queues = names
+        site.steps()
+    assert site.read("a") == ["added"]  # as if it were new
+    assert site.read("b") == []
+
+
 def test_blocking_is_never_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
     call = site.model.call

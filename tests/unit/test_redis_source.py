@@ -247,3 +247,35 @@ def test_a_cluster_that_can_t_be_found_is_not_sought_by_everyone(monkeypatch: py
     with pytest.raises(SourceError):
         made.nodes("test")
     assert len(tries) == 2
+
+
+class Moving(RedisSource):
+    """A cluster whose nodes have other addresses each time that it is asked anew."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__(load({"REDIS_HOST": "seed", "REDIS_CLUSTER": "true"}))
+        self.addresses = iter(addresses)
+        self.nodes_manager = self
+        self.initialize()
+
+    def _cluster(self) -> Any:
+        return self
+
+    def initialize(self, additional_startup_nodes_info: object = None) -> None:
+        self.place = Place(next(self.addresses))
+
+    def get_nodes(self) -> list[Place]:
+        return [self.place]
+
+
+def test_clients_of_addresses_that_are_gone_are_dropped_and_those_in_use_live_on() -> None:
+    made = Moving("10.0.0.1", "10.0.0.1", "10.0.0.2")
+    (first,) = made.nodes("read")
+    made.nodes("events")
+    made.refresh()
+    assert made.nodes("read") == [first], "the same address keeps its client"
+    made.refresh()
+    (second,) = made.nodes("read")
+    assert second.name == "10.0.0.2:7000"
+    assert sorted(made._clients) == ["read 10.0.0.2:7000"]
+    assert first.client.connection_pool is not None  # whoever has it may end what he began

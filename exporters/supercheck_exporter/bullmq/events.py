@@ -45,6 +45,9 @@ STOPPED_SECONDS = 3.0
 
 BACKFILL_ENTRIES = 10_000
 BACKFILL_BYTES = 4_000_000
+MAX_LEFT = 1000
+"""Queues that are gone and remembered."""
+
 BACKFILL_STEP = 200
 
 
@@ -107,6 +110,8 @@ class EventTail(Follower):
         self._source = keyspace.source
         self._sink = sink
         self._streams: dict[str, _Stream] = {}
+        self._left: dict[str, _Stream] = {}
+        """Streams of queues that are gone, as far as they were read: a walk may have missed a queue that is there."""
         self._foreign: set[str] = set()
         """Queues whose events can't be followed; looked at again when they have been away."""
         self._next_audit = 0.0
@@ -161,14 +166,20 @@ class EventTail(Follower):
             return
         first = not self._streams
         for queue in set(self._streams) - set(queues):
-            del self._streams[queue]
+            self._left[queue] = self._streams.pop(queue)
             self._sink.forget(queue)
+        while len(self._left) > MAX_LEFT:
+            del self._left[next(iter(self._left))]
         self._foreign &= set(queues)
         new = [queue for queue in queues if queue not in self._streams and queue not in self._foreign]
         self._leave_out(self._no_streams(new))
-        made = {queue: _Stream(queue, self._key(queue)) for queue in new if queue not in self._foreign}
-        for stream in made.values():
-            if first:
+        kept = {queue: self._left.pop(queue, None) for queue in new}
+        made = {queue: kept[queue] or _Stream(queue, self._key(queue)) for queue in new if queue not in self._foreign}
+        for queue, stream in made.items():
+            if kept[queue]:  # it is back: on from where it was left, so that nothing counts twice
+                stream.audited_id = b""
+                self._backfill(stream, stream.last_id)
+            elif first:
                 self._backfill(stream)
             else:  # it appeared since we watch, so all of it is read and all of it counts
                 stream.added_base = 0
@@ -193,11 +204,11 @@ class EventTail(Follower):
                 self._sink.forget(queue)
         self._foreign |= queues
 
-    def _backfill(self, stream: _Stream) -> None:
-        """Learn from the newest entries which jobs wait and run, without counting anything."""
+    def _backfill(self, stream: _Stream, upper: bytes = b"+") -> None:
+        """Learn from the newest entries up to ``upper`` which jobs wait and run, without counting anything."""
         node = self._source.master_of(stream.key, "events")
         newest: list[Entry] = []
-        upper, size = b"+", 0
+        size = 0
         while len(newest) < BACKFILL_ENTRIES and size < BACKFILL_BYTES and not self.stopping.is_set():
             raw = self._source.call(node, "XREVRANGE", stream.key, upper, "-", "COUNT", BACKFILL_STEP)
             if not raw:

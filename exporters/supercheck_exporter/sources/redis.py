@@ -164,6 +164,12 @@ class RedisSource:
                 self._cluster().nodes_manager.initialize(additional_startup_nodes_info=[seed])
             except CLIENT_ERRORS as error:
                 raise self.down(error) from error
+            self._forget_strangers({f"{node.host}:{node.port}" for node in self._cluster().get_nodes()})
+
+    def _forget_strangers(self, addresses: set[str]) -> None:
+        """Drop the clients of other addresses; whoever uses one just now ends it, and its connections go with it."""
+        with self._lock:
+            self._clients = {key: one for key, one in self._clients.items() if key.rpartition(" ")[2] in addresses}
 
     def read(self, commands: Sequence[Command]) -> list[Any]:
         """Send read commands in one round trip a node and return raw answers in their order.
