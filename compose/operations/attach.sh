@@ -157,6 +157,8 @@ if [ -n "$REDIS" ] && [ "$(field 3 "$REDIS")" != redis ] && ! in_site REDIS_HOST
 on_network() { [ -n "$1" ] && case " $(networks_of "$(field 1 "$1")")" in *" $NETWORK "*) true ;; *) false ;; esac }
 on_network "$APP" || entry SUPERCHECK_APP_URL ""
 on_network "$WORKER" || entry SUPERCHECK_WORKER_URL ""
+ROOT=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || true)
+case $ROOT in '' | /var/lib/docker) ;; *) entry DOCKER_CONTAINERS "$ROOT/containers" ;; esac
 if [ -n "$MINIO" ] && in_site AWS_SECRET_ACCESS_KEY && ! in_site S3_ENDPOINT; then entry S3_ENDPOINT "http://minio:9000"; fi
 
 if [ -n "$SITE_ENV" ] && [ -r "$SITE_ENV" ]; then

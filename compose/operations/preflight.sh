@@ -60,7 +60,7 @@ fi
 
 # ---- memory and disk
 
-read -r TOTAL ROOT <<<"$(docker info --format '{{.MemTotal}} {{.DockerRootDir}}' 2>/dev/null || true)"
+read -r TOTAL ROOT DRIVER <<<"$(docker info --format '{{.MemTotal}} {{.DockerRootDir}} {{.LoggingDriver}}' 2>/dev/null || true)"
 LIMITS=$(awk '/^ +mem_limit:/ {gsub(/"/, "", $2); sum += $2} END {printf "%.0f", sum}' "$PLAN")
 if [ "${TOTAL:-0}" -gt 0 ] && [ "$LIMITS" -gt 0 ]; then
     if [ "$TOTAL" -lt "$LIMITS" ]; then
@@ -82,6 +82,19 @@ elif [ "$FREE" -lt 21474836480 ]; then
     note "$(gib "$FREE") are free where Docker keeps its data ($ROOT); with the shipped retention it may need 20: PROMETHEUS_RETENTION_SIZE."
 else
     ok "disk: $(gib "$FREE") free in $ROOT"
+fi
+
+# ---- the files of the containers' logs
+
+if grep -q '^  log-collector:' "$PLAN" && [ -n "$ROOT" ]; then
+    FOLDER=$(setting DOCKER_CONTAINERS /var/lib/docker/containers)
+    if [ "$FOLDER" != "$ROOT/containers" ]; then
+        error "log lines are looked for in $FOLDER, and Docker writes them to $ROOT/containers: set DOCKER_CONTAINERS=$ROOT/containers."
+    elif [ "$DRIVER" != json-file ]; then
+        note "Docker's log driver is $DRIVER: of containers that do not set json-file themselves, as this bundle's do, no log line is kept in Loki."
+    else
+        ok "log lines are followed in $FOLDER"
+    fi
 fi
 
 # ---- ports and networks

@@ -88,7 +88,7 @@ def test_the_quick_start_is_found_and_written_down(site: Site) -> None:
     assert "exporters/sql/role.sql" in done.stdout
     assert site.settings.stat().st_mode & 0o777 == 0o600
     # asked and not told: nothing of Supercheck is changed
-    assert site.docker.asked(r"^(?!ps |inspect |version )") == []
+    assert site.docker.asked(r"^(?!ps |inspect |version |info )") == []
 
 
 def test_a_second_time_changes_nothing(site: Site) -> None:
@@ -157,6 +157,7 @@ def test_of_several_a_person_chooses(site: Site) -> None:
 def test_other_names_and_external_parts(site: Site) -> None:
     """Coolify calls its Redis otherwise; remote workers are on no network of this host."""
     site.env.write_text("REDIS_PASSWORD=x\n")
+    site.docker.answer("^info", "/srv/docker\n")
     site.container("app", f"{IMAGE}/app:latest")
     site.container("supercheck-redis", "redis:8", state="exited")
     done = site.attach()
@@ -164,6 +165,7 @@ def test_other_names_and_external_parts(site: Site) -> None:
     entries = site.entries()
     assert entries["REDIS_HOST"] == "supercheck-redis"
     assert entries["SUPERCHECK_WORKER_URL"] == ""
+    assert entries["DOCKER_CONTAINERS"] == "/srv/docker/containers", "the log collector follows the files there"
     assert "SUPERCHECK_APP_URL" not in entries
     assert "redis      redis:8, exited: what it holds is read once it runs" in done.stdout
     assert "database   not set" in done.stdout

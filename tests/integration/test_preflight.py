@@ -55,7 +55,7 @@ class Host:
         self.disk(100 * GIB)
         self.docker.answer("^compose version", "2.40.3\n")
         self.docker.answer("^compose .* config$", PLAN.format(port=self.port))
-        self.docker.answer("^info", f"{8 * GIB} {folder}\n")
+        self.docker.answer("^info", f"{8 * GIB} {folder} json-file\n")
         self.docker.answer("^compose .* run --rm -T exporter check", "note: no lifecycle rules\nok\n")
 
     def disk(self, free: int) -> None:
@@ -118,7 +118,7 @@ def test_a_host_that_is_well(host: Host) -> None:
 def test_every_problem_is_said_at_once_and_each_has_its_mend(host: Host) -> None:
     host.docker.answer("^version", "19.03.15+dfsg1\n")
     host.docker.answer("^compose version", "v2.23.3-desktop.2\n")
-    host.docker.answer("^info", f"{GIB // 2} {host.compose}\n")
+    host.docker.answer("^info", f"{GIB // 2} {host.compose} json-file\n")
     host.docker.answer("^network inspect", "", 1)
     host.disk(GIB)
     host.docker.answer(
@@ -186,6 +186,23 @@ def test_supercheck_s_env_must_be_readable_by_who_reads_it(host: Host) -> None:
     assert "database is not watched" not in done.stdout, "it is in Supercheck's own .env"
 
 
+@pytest.mark.parametrize(
+    ("root", "driver", "said"),
+    [
+        ("/var/lib/docker", "json-file", "ok     log lines are followed in /var/lib/docker/containers"),
+        ("/srv/docker", "json-file", "Docker writes them to /srv/docker/containers: set DOCKER_CONTAINERS="),
+        ("/var/lib/docker", "journald", "note   Docker's log driver is journald"),
+    ],
+)
+def test_where_log_lines_are(host: Host, root: str, driver: str, said: str) -> None:
+    plan = PLAN.format(port=host.port).replace("services:\n", "services:\n  log-collector:\n    image: x\n")
+    host.docker.answer("^compose .* config$", plan)
+    host.docker.answer("^info", f"{8 * GIB} {root} {driver}\n")
+    done = host.look()
+    assert said in done.stdout
+    assert done.returncode == (1 if "ERROR" in done.stdout else 0)
+
+
 def test_the_bundle_s_own_port_is_no_problem(host: Host) -> None:
     running = f"grafana|Up 3 minutes (healthy)|127.0.0.1:{host.port}->3000/tcp\nexporter|Up 3 minutes (healthy)|\n"
     host.docker.answer("^ps --filter", running)
@@ -203,6 +220,7 @@ def test_a_part_that_is_unwell_is_named(host: Host) -> None:
 
 def test_the_plan_of_the_real_files_is_understood(host: Host) -> None:
     plugin = find("docker-compose") or missing("docker's compose plugin (make tools)")
+    host.docker.answer("^info", f"{64 * GIB} /var/lib/docker json-file\n")
     plan = subprocess.run(
         [plugin, "-f", "compose/compose.yaml", "config"], cwd=ROOT, capture_output=True, text=True, check=True,
         env={"PATH": "/usr/bin:/bin", "GRAFANA_PORT": str(host.port)},
