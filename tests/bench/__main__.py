@@ -29,6 +29,7 @@ from supercheck_exporter.site import Site
 from bench import edge as bench_edge
 from bench import instrumentation
 from bench import logs as bench_logs
+from bench import spans as bench_spans
 from bench import storage as bench_storage
 from bench.database import LARGE, SMALL, WatchedSite
 from bench.fill import usec, waiting_jobs
@@ -266,6 +267,26 @@ def logs() -> None:
         report("the last line is stored after", found.behind, "s")
 
 
+def spans() -> None:
+    """What the collector makes of many spans, on one processor."""
+    for what, found in {
+        "kept by a quarter": bench_spans.drive(),
+        "all kept, the stores away for the whole minute": bench_spans.drive(away=True, TRACES_KEEP_PERCENT="100"),
+    }.items():
+        print(f"spans: {bench_spans.RATE} a second for a minute, the collector on one processor; {what}")
+        report("spans sent", found.sent, "")
+        report("refused", found.refused, "", 0)
+        report("lost", found.lost, "", 0)
+        report("of the processor", found.core, "x", 1)
+        report("memory at the highest", found.peak, "MiB", 512)
+    found = bench_spans.drive(rate=10 * bench_spans.RATE, seconds=20, COLLECTOR_MEMORY_MIB="100")
+    print("spans: more than it can take, with 100 MiB")
+    report("spans sent", found.sent, "")
+    report("refused, and sent again by a real sender", found.refused, "")
+    report("lost of what it took", found.lost, "", 0)
+    report("memory at the highest", found.peak, "MiB", 256)
+
+
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
@@ -282,6 +303,7 @@ if __name__ == "__main__":
         "storage",
         "edge",
         "logs",
+        "spans",
     ]
     for name in chosen:
         globals()[name]()
