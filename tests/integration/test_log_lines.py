@@ -121,6 +121,10 @@ def write_json(app: Container) -> None:
     app.write(json.dumps({"msg": "trace-1", "trace_id": TRACE, "span_id": SPAN, "trace_flags": "01"}))
     app.write(json.dumps({"msg": "trace-2", "trace_id": "none"}), json.dumps({"msg": "trace-3", "trace_id": 7}))
     app.write(json.dumps({"msg": "trace-4", "trace_id": TRACE, "span_id": "short"}))
+    drift = {"level": "warn", "service": "supercheck-app", "module": "queue-client", "organizationId": "org-7"}
+    app.write(
+        json.dumps(drift | {"redis": 3, "actual": 1, "drift": 2, "msg": "Capacity drift detected, auto-correcting"})
+    )
     app.write(json.dumps({"msg": "service-1", "service": "supercheck-worker"}))
     app.write(
         json.dumps({"msg": "service-2", "service": {"name": "x"}}), json.dumps({"msg": "service-3", "service": "a b"})
@@ -247,6 +251,12 @@ def test_fields_have_one_name_each_and_are_short(written: Written) -> None:
         assert set(line.attributes) <= FIELDS
         assert set(line.resource) <= {"service.name", "level", "container"}
         assert sum(map(len, line.attributes.values())) < 16_000  # Loki takes 64 KiB
+
+
+def test_what_the_alert_about_drift_asks_for(written: Written) -> None:
+    line = written.only("Capacity drift detected")
+    labels = line.resource["service.name"], line.resource["level"], line.attributes["organization_id"]
+    assert labels == ("supercheck-app", "WARN", "org-7")
 
 
 def test_traces(written: Written) -> None:
