@@ -23,12 +23,23 @@ case $1 in
 esac
 need_docker
 UP=$(running)
-# those whose images have a wget; not the one that is asked, which may be what is ill
-for service in prometheus alertmanager grafana; do
-    if [ "$service" != "$1" ] && printf '%s\n' "$UP" | grep -qx "$service"; then
-        # not compose's exec, which needs all of its settings
-        exec docker exec "$(docker ps --quiet --filter "label=com.docker.compose.project=$PROJECT" \
-            --filter "label=com.docker.compose.service=$service" | head -n 1)" wget -q -T 10 -O - "$URL"
-    fi
-done
+in_container() { # SERVICE PROGRAM...; not compose's exec, which needs all of its settings
+    exec docker exec "$(docker ps --quiet --filter "label=com.docker.compose.project=$PROJECT" \
+        --filter "label=com.docker.compose.service=$1" | head -n 1)" "${@:2}"
+}
+PYTHON='import sys, urllib.request
+try:
+    sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())
+except OSError as error:
+    sys.exit(f"{sys.argv[1]}: {error}")'
+# the exporter's has Python and is on every part's network; without it these three ask themselves
+if printf '%s\n' "$UP" | grep -qx exporter; then in_container exporter python -c "$PYTHON" "$URL"; fi
+SERVICE=$(printf '%s' "$URL" | sed 's|^http://\([a-z]*\):.*|\1|')
+case $SERVICE in
+    prometheus | alertmanager | grafana)
+        if printf '%s\n' "$UP" | grep -qx "$SERVICE"; then
+            in_container "$SERVICE" wget -q -T 10 -O - "http://127.0.0.1:${URL#http://"$SERVICE":}"
+        fi
+        ;;
+esac
 die "nothing runs that could ask: docker compose -f compose/compose.yaml up -d"

@@ -75,7 +75,9 @@ fi
     if [ -n "$CONTAINERS" ]; then docker rm --force $CONTAINERS >/dev/null; fi
     if [ -n "$NETWORKS" ]; then docker network rm $NETWORKS >/dev/null; fi
     if [ -n "$VOLUMES" ]; then docker volume rm $VOLUMES >/dev/null; fi
-    if [ -n "$BUILT" ]; then docker image rm $BUILT >/dev/null; fi
+    for image in $BUILT; do
+        docker image rm "$image" >/dev/null 2>&1 || echo "$image stays: a container of another project uses it."
+    done
 }
 if [ -n "$OWN" ]; then printf '%s\n' "$OWN" | while IFS= read -r file; do rm -f -- "$file"; done; fi
 

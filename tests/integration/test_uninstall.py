@@ -123,6 +123,15 @@ def test_another_project_s_name_is_followed(host: Host) -> None:
     assert all("label=com.docker.compose.project=second " in line for line in asked)
 
 
+def test_an_image_that_another_project_uses_stays_and_the_rest_goes(host: Host) -> None:
+    gone(host)
+    host.docker.answer("^image rm ", "conflict", 1)
+    done = host.call("--yes", "--images", "--files")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "supercheck-exporter:0.1.0 stays" in done.stdout
+    assert not (host.compose / ".env").exists()
+
+
 def test_what_does_not_go_is_said(host: Host) -> None:
     done = host.call("--yes")
     assert done.returncode == 1
