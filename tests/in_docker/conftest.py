@@ -8,16 +8,12 @@ import pytest
 from servers.bundle import ROOT, Bundle
 from servers.docker_engine import DockerEngine, NoDocker
 
-PROFILES = ("pgbouncer", "redis-cluster", "edge")
+PROFILES = ("pgbouncer", "redis-cluster", "edge", "front")
 # what can't be had here is left out by name
 SETTINGS = {
     "GRAFANA_TARGET": "",
     "LOKI_TARGET": "",
     "TEMPO_TARGET": "",
-    "OTEL_COLLECTOR_TARGET": "",
-    "LOG_COLLECTOR_TARGET": "",
-    "SPANS_TARGET": "",
-    "JAEGER_TARGET": "",
     "EDGE_ACCESS_LOG": "/var/log/supercheck-edge/access.log",
     "DEMO_DATABASE_URL": "postgresql://supercheck_app:word@pgbouncer:6432/supercheck",
     "PGBOUNCER_URL_FILE": "/run/secrets/pgbouncer_url",
@@ -54,9 +50,7 @@ def bundle(images: Bundle) -> Iterator[Bundle]:
     """The bundle, started and well: every lasting service is healthy, and what runs once has ended."""
     try:
         images.up()
-        one_shot = {name for name, one in images.config()["services"].items() if one.get("restart") == "no"}
-        wanted = {name: "exited (0)" if name in one_shot else "healthy" for name in images.config()["services"]}
-        images.wait_states(wanted)
+        images.wait_states(dict.fromkeys(images.lasting(), "healthy") | dict.fromkeys(images.once(), "exited (0)"))
         yield images
     finally:
         images.down()

@@ -7,7 +7,8 @@ import random
 import subprocess
 import zlib
 
-from servers.bundle import Bundle
+import yaml
+from servers.bundle import ROOT, Bundle
 from servers.docker_engine import DockerEngine
 from servers.process import wait_for
 
@@ -63,6 +64,21 @@ def test_the_exporter_runs_as_any_user_and_writes_nothing(engine: DockerEngine, 
         assert "supercheck_scrape_collector_success" in wait_for(page, 60, "the exporter's page")
     finally:
         engine.run("rm", "--force", name)
+
+
+def test_the_preloaded_package_is_built_and_copied(engine: DockerEngine, images: Bundle) -> None:
+    """No service of ours: Supercheck's compose runs it, with a volume that its containers mount."""
+    pins = yaml.safe_load((ROOT / "compose/images.yaml").read_text(encoding="utf-8"))["services"]["instrumentation"]
+    given = []
+    for name, base in pins["build"]["args"].items():
+        repository, pinned = base.split(":", 1)
+        given.append(f"--build-arg={name}={repository}:{pinned.partition(':-')[2].rstrip('}')}")
+    folder = images.folder / "otel-collector/instrumentation"
+    engine.run("build", "--quiet", *given, "--tag", pins["image"], str(folder))
+    shown = "sh -c 'rm -rf /otel/* && cp -R /package/. /otel/' && ls /otel /otel/node_modules/@opentelemetry"
+    strict = ["--rm", "--read-only", "--cap-drop=ALL", "--tmpfs=/otel:mode=1777", "--network=none"]
+    said = engine.run("run", *strict, pins["image"], "sh", "-c", shown).stdout
+    assert {"register.cjs", "lib", "node_modules", "api"} <= set(said.split())
 
 
 def test_no_image_carries_a_secret_in_its_layers_settings(engine: DockerEngine, images: Bundle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import urllib.request
@@ -13,15 +14,15 @@ from typing import Any
 
 import pytest
 import yaml
-from servers.bundle import ROOT, Bundle
+from servers.bundle import LEFT_OUT, ROOT, Bundle
 from servers.docker_engine import DockerEngine
 from servers.process import missing, wait_for
 
 # the one that reads Docker's log files: stack.md calls for user 0 with this one capability
 READS_LOGS = {"log-collector"}
 DAC_READ_SEARCH = 1 << 2
-# in front of people, on this machine
-PUBLISHED = {("grafana", 3000), ("edge", 8080)}
+# in front of people; all but Grafana by a profile that was asked for
+PUBLISHED = {("grafana", 3000), ("edge", 8080), ("front", 8443)}
 # what Supercheck's own containers may reach; the demo's stores and the cluster's nodes are Supercheck's
 FROM_SUPERCHECK = {("exporter", 9820), ("pgbouncer", 6432), ("edge", 8080)}
 FROM_SUPERCHECK |= {("otel-collector", 4317), ("otel-collector", 4318)}
@@ -129,6 +130,29 @@ def test_every_container_is_bounded(running: dict[str, dict[str, Any]]) -> None:
         assert host["RestartPolicy"]["Name"] == "unless-stopped", name
         assert host["LogConfig"]["Type"] == "json-file", name
         assert {"max-size", "max-file", "labels", "tag"} <= set(host["LogConfig"]["Config"]), name
+
+
+def test_the_whole_at_rest_fits_into_two_and_a_half_gibibytes(
+    engine: DockerEngine, bundle: Bundle, running: dict[str, dict[str, Any]]
+) -> None:
+    """What runs without a profile: measured where it runs here, else its limit; a stand-in of Grafana is none."""
+    default = {
+        name: int(one["mem_limit"]) for name, one in bundle.config()["services"].items() if "profiles" not in one
+    }
+    kept = {name: limit for name, limit in default.items() if name not in bundle.once()}
+    used = {}
+    for name in sorted(running):
+        said = engine.run("stats", "--no-stream", "--format", "{{.MemUsage}}", running[name]["Id"]).stdout
+        number, unit = re.match(r"([\d.]+)([KMG]iB)", said).groups()  # type: ignore[union-attr]
+        used[name] = float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
+    print(*(f"{name:<18} {size:6.1f} MiB" for name, size in used.items()), sep="\n")
+    measured = {name: used[name] for name in kept if name in used and name != "grafana"}
+    assert {"exporter", "prometheus", "alertmanager", "otel-collector", "jaeger"} <= set(measured)
+    limits = {name: limit / 2**20 for name, limit in kept.items() if name not in measured}
+    assert set(limits) >= {"grafana", *LEFT_OUT}
+    whole = sum(measured.values()) + sum(limits.values())
+    print(f"measured {sum(measured.values()):.0f} MiB, the limits of the rest with it {whole:.0f} MiB")
+    assert whole < 2.5 * 1024
 
 
 def test_nothing_secret_is_told_by_docker(engine: DockerEngine, bundle: Bundle) -> None:

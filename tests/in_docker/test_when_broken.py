@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ PAGE_SECONDS = 420.0
 TURN_RED_SECONDS = 240.0
 CLUSTER = "redis-node-1"
 SILENCED = "Nothing"
+PYTHON = "python:3.13.9-slim-bookworm"
 
 
 @pytest.fixture(scope="module")
 def lasting(bundle: Bundle) -> list[str]:
-    """Every service that is to run for ever."""
-    return sorted(name for name, one in bundle.config()["services"].items() if one.get("restart") != "no")
+    """Every service that is to run for ever and whose health is asked."""
+    return bundle.lasting()
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def sink(engine: DockerEngine, bundle: Bundle) -> Iterator[str]:
     words = [
         "run", "--detach", f"--network={bundle.project}_outside", "--network-alias=sink", "--read-only",
         f"--volume={packages}:/packages:ro", f"--volume={ROOT / 'compose/demo/receiver.py'}:/receiver.py:ro",
-        "--env=PYTHONPATH=/packages", "--entrypoint=python3", "python:3.13.9-slim-bookworm",
+        "--env=PYTHONPATH=/packages", "--entrypoint=python3", PYTHON,
         "-u", "/receiver.py", "--host=0.0.0.0", "--http-port=8080", "--smtp-port=2525",
     ]  # fmt: skip
     name = engine.run(*words).stdout.strip()
@@ -91,6 +93,29 @@ class Kept:
         self._silence = bundle.execute("alertmanager", "amtool", *words).strip()
         self._amtool = ["amtool", "silence", "query", url, "--output=json"]
         self._cluster("SET", "kept", self._silence)
+        self._trace = secrets.token_hex(16)
+        self._send_trace()
+        wait_for(self._has_trace, 120, "the trace in Jaeger")
+
+    def _send_trace(self) -> None:
+        """A trace with an error, which is always kept, from where Supercheck's containers are."""
+        now = time.time_ns()
+        span = {
+            "traceId": self._trace, "spanId": secrets.token_hex(8), "name": "kept", "kind": 2,
+            "startTimeUnixNano": str(now - 1_000_000), "endTimeUnixNano": str(now), "status": {"code": 2},
+        }  # fmt: skip
+        service = {"attributes": [{"key": "service.name", "value": {"stringValue": "e2e"}}]}
+        body = json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]})
+        post = (
+            "import sys, urllib.request as r; r.urlopen(r.Request('http://otel-collector:4318/v1/traces',"
+            " sys.stdin.buffer.read(), {'Content-Type': 'application/json'}), timeout=30)"
+        )
+        network = f"--network={self._bundle.network}"
+        words = ["run", "--rm", "--interactive", network, "--entrypoint=python3", PYTHON, "-c", post]
+        self._bundle.engine.run(*words, text=body)
+
+    def _has_trace(self) -> bool:
+        return bool(self._bundle.get("jaeger", f"http://127.0.0.1:16686/api/v3/traces/{self._trace}"))
 
     def _cluster(self, *words: str) -> str:
         ask = 'REDISCLI_AUTH="$(head -n 1 "$REDIS_PASSWORD_FILE")" exec redis-cli -c "$@"'
@@ -108,6 +133,7 @@ class Kept:
         assert self._silence in {one["id"] for one in silences}
         wait_for(lambda: self._cluster("GET", "kept") == self._silence, 60, "the cluster's key")
         assert self._cluster("GET", "never written") == ""
+        wait_for(self._has_trace, 60, "the trace in Jaeger")
 
 
 def started(bundle: Bundle) -> dict[str, str]:
@@ -126,11 +152,14 @@ def test_a_part_that_is_killed_comes_back_with_its_data(bundle: Bundle, lasting:
     assert all(one["RestartCount"] >= 1 for name, one in bundle.containers().items() if name in lasting)
 
 
-def test_everything_is_restarted_and_nothing_is_lost(bundle: Bundle, lasting: list[str]) -> None:
+def test_everything_is_restarted_and_nothing_is_lost(
+    engine: DockerEngine, bundle: Bundle, lasting: list[str], sink: str
+) -> None:
     """down and up: new containers, new networks, new addresses, the same volumes."""
     kept = Kept(bundle)
     word = bundle.execute("grafana", "cat", "/run/secrets/secret_key")
     before = {name: one["Id"] for name, one in bundle.containers().items()}
+    engine.run("network", "disconnect", f"{bundle.project}_outside", sink)
     bundle.compose("down", "--timeout", "30")
     assert bundle.containers() == {}
     bundle.up()
@@ -143,3 +172,4 @@ def test_everything_is_restarted_and_nothing_is_lost(bundle: Bundle, lasting: li
         lambda: bundle.query("supercheck_workers > 1 and on () up{job='supercheck-exporter'} == 1"), 120, "it measures"
     )
     assert bundle.query(f"timestamp(up{{job='supercheck-exporter'}}) > {began - 300:.0f}")
+    engine.run("network", "connect", "--alias=sink", f"{bundle.project}_outside", sink)

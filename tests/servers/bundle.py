@@ -30,9 +30,15 @@ FILES = {
     "alertmanager/pagerduty_routing_key": "{word}",
     "alertmanager/slack_webhook_url": "http://sink:8080/services/T00/B00/{word}",
     "backup/key": "{word}{word}",
+    "backup/database_url": "postgresql://supercheck_backup:{word}@postgres:5432/supercheck",
+    "backup/aws_access_key_id": "{word}",
+    "backup/aws_secret_access_key": "{word}{word}",
     "edge/edge_refresh.map": '"{word}" 1;\n',
 }
 """Secret files below compose/secrets -> what stands in each; one word of chance for all, which must be seen nowhere."""
+
+LEFT_OUT = {"loki", "tempo"}
+"""Services that are not started by `up()`: no registry here has their programs."""
 
 
 def copy_of_the_repository(folder: Path) -> None:
@@ -73,6 +79,10 @@ class Bundle:
             "COMPOSE_PROJECT_NAME": self.project,
             "SUPERCHECK_NETWORK": self.network,
             "GRAFANA_PORT": str(self.grafana_port),
+            "FRONT_ADDRESS": "127.0.0.1",
+            "FRONT_PORT": str(free_port()),
+            "EDGE_PORT": str(free_port()),
+            "DOCKER_CONTAINERS": f"{self.engine.root_folder()}/containers",
             **self.settings,
         }
         kept = [line for line in demo.splitlines() if line.partition("=")[0] not in mine]
@@ -88,19 +98,35 @@ class Bundle:
 
     # ---- commands
 
-    def compose(self, *words: str, check: bool = True) -> str:
-        """`docker compose -f compose/compose.yaml WORDS` in the copy, with compose/.env; what it said."""
-        done = self.engine.command([*self._program, "-f", "compose/compose.yaml", *words], cwd=self.folder, check=check)
-        return done.stdout
+    def compose(self, *words: str, check: bool = True, settings: Mapping[str, str] | None = None) -> str:
+        """`docker compose -f compose/compose.yaml WORDS` in the copy; `settings` go before compose/.env."""
+        command = [*self._program, "-f", "compose/compose.yaml", *words]
+        return self.engine.command(command, cwd=self.folder, check=check, more=settings).stdout
 
     def config(self) -> dict[str, Any]:
         """The whole of the files, as compose reads them."""
         read: dict[str, Any] = json.loads(self.compose("config", "--format", "json"))
         return read
 
-    def up(self, *services: str) -> None:
-        """Start these (all of the profiles where none is named)."""
-        self.compose("up", "--detach", "--no-build", *services)
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Every service of the profiles that is started here."""
+        return {name: one for name, one in self.config()["services"].items() if name not in LEFT_OUT}
+
+    def once(self) -> list[str]:
+        """Those of them that do one thing and end."""
+        return sorted(name for name, one in self.services().items() if one.get("restart") == "no")
+
+    def lasting(self) -> list[str]:
+        """Those of them that are to run for ever and whose health Docker asks."""
+        return sorted(
+            name
+            for name, one in self.services().items()
+            if one.get("restart") != "no" and not one["healthcheck"].get("disable")
+        )
+
+    def up(self) -> None:
+        """Start them, in the order that the files give."""
+        self.compose("up", "--detach", "--no-build", *self.services())
 
     def down(self) -> None:
         """Remove the containers, networks and volumes."""

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -79,10 +79,11 @@ class DockerEngine:
         timeout: float = COMMAND_SECONDS,
         text: str | None = None,
         cwd: Path | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """A program that talks to this daemon."""
+        """A program that talks to this daemon; `more` are variables for it."""
         done = subprocess.run(
-            [str(word) for word in words], env=self.env, cwd=cwd, input=text or "",
+            [str(word) for word in words], env=self.env | dict(more or {}), cwd=cwd, input=text or "",
             capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
         said = " ".join(map(str, words))
@@ -93,6 +94,10 @@ class DockerEngine:
         """Everything that Docker says about containers, images or networks."""
         found: list[dict[str, Any]] = json.loads(self.run("inspect", *names).stdout)
         return found
+
+    def root_folder(self) -> str:
+        """Where the daemon keeps its data."""
+        return self.run("info", "--format", "{{.DockerRootDir}}").stdout.strip()
 
     def _start(self) -> None:
         if os.geteuid() != 0:
