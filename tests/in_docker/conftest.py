@@ -50,7 +50,8 @@ def bundle(images: Bundle) -> Iterator[Bundle]:
     """The bundle, started and well: every lasting service is healthy, and what runs once has ended."""
     try:
         images.up()
-        images.wait_states(dict.fromkeys(images.lasting(), "healthy") | dict.fromkeys(images.once(), "exited (0)"))
+        wanted = dict.fromkeys(images.lasting(), "healthy") | dict.fromkeys(images.once(), "exited (0)")
+        images.wait_states(wanted | dict.fromkeys(images.unasked(), "running"))
         yield images
     finally:
         images.down()

@@ -121,6 +121,11 @@ class Kept:
         ask = 'REDISCLI_AUTH="$(head -n 1 "$REDIS_PASSWORD_FILE")" exec redis-cli -c "$@"'
         return self._bundle.execute(CLUSTER, "sh", "-c", ask, "redis-cli", *words, check=False).strip()
 
+    def is_written(self) -> bool:
+        """Whether the silence is on the disk, where Alertmanager puts it once a minute and when it ends."""
+        words = ["grep", "-l", self._silence, "/alertmanager/silences"]
+        return bool(self._bundle.execute("alertmanager", *words, check=False))
+
     def assert_there(self) -> None:
         """All of it is there."""
 
@@ -142,14 +147,14 @@ def started(bundle: Bundle) -> dict[str, str]:
 
 def test_a_part_that_is_killed_comes_back_with_its_data(bundle: Bundle, lasting: list[str]) -> None:
     kept = Kept(bundle)
+    wait_for(kept.is_written, 120, "Alertmanager has written the silence")
+    every = [*lasting, *bundle.unasked()]
     before = started(bundle)
-    bundle.signal(signal.SIGKILL, *lasting)
-    wait_for(
-        lambda: all(started(bundle)[name] != before[name] for name in lasting), 120, "Docker starts each part again"
-    )
-    bundle.wait_states(dict.fromkeys(lasting, "healthy"))
+    bundle.signal(signal.SIGKILL, *every)
+    wait_for(lambda: all(started(bundle)[name] != before[name] for name in every), 120, "Docker starts each part again")
+    bundle.wait_states(dict.fromkeys(lasting, "healthy") | dict.fromkeys(bundle.unasked(), "running"))
     kept.assert_there()
-    assert all(one["RestartCount"] >= 1 for name, one in bundle.containers().items() if name in lasting)
+    assert all(one["RestartCount"] >= 1 for name, one in bundle.containers().items() if name in every)
 
 
 def test_everything_is_restarted_and_nothing_is_lost(

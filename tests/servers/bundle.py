@@ -124,6 +124,10 @@ class Bundle:
             if one.get("restart") != "no" and not one["healthcheck"].get("disable")
         )
 
+    def unasked(self) -> list[str]:
+        """Those that run for ever and have nothing in their image that could ask them."""
+        return sorted(set(self.services()) - set(self.lasting()) - set(self.once()))
+
     def up(self) -> None:
         """Start them, in the order that the files give."""
         self.compose("up", "--detach", "--no-build", *self.services())
