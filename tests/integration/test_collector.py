@@ -135,10 +135,11 @@ def test_errors_and_slow_ones_are_kept_and_health_checks_never(
     # traces are judged in the order in which they came: when this one is there, all before it were
     last = request("/api/last", 500)
     assert send(collector.endpoint, [last], "kept") == 200
+    expected = healthy, error, slow, root, below, last
     for store in (tempo, jaeger):
-        found = arrived(store, last)
-        kept = {span.id for span in [*first, last]} & found.keys()
-        assert kept == {span.id for span in (healthy, error, slow, root, below, last)}
+        # requests to a store are sent side by side, and may overtake one another
+        found = arrived(store, *expected)
+        assert {span.id for span in [*first, last]} & found.keys() == {span.id for span in expected}
     counted(collector, len(first) + 1, service_name="kept")
     assert collector.spans(CALLS, service_name="kept") == len(first) + 1
     # the rules leave these out, by their routes
@@ -149,11 +150,12 @@ def test_errors_and_slow_ones_are_kept_and_health_checks_never(
 def test_an_error_after_the_decision_is_kept(collector: Collector, tempo: OtlpSink) -> None:
     """A job fails minutes after the request that made it was thrown away, and others after that."""
     click = request("/api/run")
-    assert send(collector.endpoint, [click], "late") == 200
-    assert send(collector.endpoint, [request("/api/other")], "late") == 200
-    marker = request("/api/marker", 500)
-    assert send(collector.endpoint, [marker], "late") == 200
-    arrived(tempo, marker)
+    for thrown_away in (click, request("/api/other")):
+        # with its marker stored, the one before it is judged; of those of one second the order is open
+        marker = request("/api/marker", 500)
+        assert send(collector.endpoint, [thrown_away], "late") == 200
+        assert send(collector.endpoint, [marker], "late") == 200
+        arrived(tempo, marker)
     job = Sent("Worker.run k6", 5, error="failed", trace=click.trace, parent=click.id)
     assert send(collector.endpoint, [job], "late") == 200
     assert click.id not in arrived(tempo, job)
@@ -238,8 +240,9 @@ def test_the_rest_is_kept_by_its_percentage_and_ids_make_no_series_of_their_own(
         assert send(collector.endpoint, spans) == 200
         last = request("/api/last", 500)
         assert send(collector.endpoint, [last]) == 200
-        kept = len(arrived(tempo, last)) - 1
-        assert 60 < kept < 140
+        arrived(tempo, last)
+        wait_for(lambda: len(tempo.spans) == collector.spans("traces_kept_calls_total"), 60, "all that is kept arrived")
+        assert 60 < len(tempo.spans) < 140
         counted(collector, 401)
         routes = {dict(labels).get("http_route") for name, labels in series(collector.spans_target) if name == CALLS}
         methods = {
