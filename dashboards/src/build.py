@@ -24,6 +24,7 @@ from . import (
     scorecard,
     secrets,
     storage,
+    traces,
     variables,
     workers,
 )
@@ -48,10 +49,12 @@ SPECS = (
     analytics.SPEC,
     edge.SPEC,
     host.SPEC,
+    traces.SPEC,
     observability.SPEC,
 )
 
 _CHOICES = {"queue": variables.queue, "location": variables.location, "database": variables.database}
+_CHOICES |= {"service": variables.service, "route": variables.route}
 
 
 def build(spec: Spec, limits: Thresholds, public_url: str = variables.PUBLIC_URL) -> models.Dashboard:

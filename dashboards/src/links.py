@@ -24,6 +24,7 @@ SCORECARD = "supercheck-scorecard"
 ANALYTICS = "supercheck-analytics"
 EDGE = "supercheck-edge"
 HOST = "supercheck-host"
+TRACES = "supercheck-traces-and-logs"
 
 # Which dashboard answers the questions of a component's alerts; every other component: the overview.
 OF_COMPONENT = {
@@ -95,6 +96,19 @@ def queue_of_series() -> dashboard.DashboardLink:
 def location_of_cell() -> dashboard.DashboardLink:
     """Return a link for a table cell that holds a location's code."""
     return _link("Show this location alone", f"/d/{WORKERS}?var-location=${{__value.text}}&{_KEPT}")
+
+
+def route_of_cell() -> dashboard.DashboardLink:
+    """Return a link for a table cell that holds a route: this dashboard, of that route alone."""
+    return _link(
+        "Show this route's traces and log lines",
+        f"/d/{TRACES}?var-route=${{__value.text}}&${{service:queryparam}}&{_KEPT}",
+    )
+
+
+def service_of_cell() -> dashboard.DashboardLink:
+    """Return a link for a table cell that holds a service's name."""
+    return _link("Show this service alone", f"/d/{TRACES}?var-service=${{__value.text}}&{_KEPT}")
 
 
 def menu() -> dashboard.DashboardLink:

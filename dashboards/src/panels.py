@@ -50,6 +50,7 @@ class Line:
     legend: str
     color: str = ""
     dashed: bool = False
+    exemplars: bool = False  # points of single requests, each with its trace
 
 
 def ref(index: int) -> str:
@@ -65,7 +66,7 @@ def now(expr: str, letter: str = "A", legend: str = "") -> prometheus.Dataquery:
 
 def _history(line: Line, letter: str) -> prometheus.Dataquery:
     query = prometheus.Dataquery().datasource(DATASOURCE).expr(line.expr).range().ref_id(letter)
-    return query.legend_format(line.legend)
+    return (query.exemplar(True) if line.exemplars else query).legend_format(line.legend)
 
 
 def _last() -> common.ReduceDataOptions:

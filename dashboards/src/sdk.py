@@ -11,9 +11,12 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.builders import (
         common,
         dashboard,
+        logs,
+        loki,
         prometheus,
         stat,
         table,
+        tempo,
         text,
         timeseries,
     )
@@ -22,6 +25,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
+from grafana_foundation_sdk.models import tempo as tempo_models
 from grafana_foundation_sdk.models import text as text_models
 
 __all__ = [
@@ -30,11 +34,15 @@ __all__ = [
     "common",
     "common_models",
     "dashboard",
+    "logs",
+    "loki",
     "models",
     "prometheus",
     "prometheus_models",
     "stat",
     "table",
+    "tempo",
+    "tempo_models",
     "text",
     "text_models",
     "timeseries",

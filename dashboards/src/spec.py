@@ -11,8 +11,8 @@ from .levels import Thresholds
 class Spec:
     """A dashboard before it is built.
 
-    `variables`: names out of "queue", "location" and "database"; `alert_matchers`: the alerts that are marked on its
-    graphs; `span`: how far back it looks when it is opened.
+    `variables`: names out of "queue", "location", "database", "service" and "route"; `alert_matchers`: the alerts that
+    are marked on its graphs; `span`: how far back it looks when it is opened.
     """
 
     uid: str

@@ -3,6 +3,9 @@
 from .sdk import common_models, dashboard, models
 
 DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+# Traces and log lines have one store each, whose links to each other name its uid (compose/grafana/provisioning).
+LOKI = common_models.DataSourceRef(type_val="loki", uid="loki")
+TEMPO = common_models.DataSourceRef(type_val="tempo", uid="tempo")
 # where compose lets Grafana itself give out the runbooks; where the front runs, the alerts' links bring its own
 PUBLIC_URL = "/public/supercheck"
 
@@ -32,8 +35,8 @@ def public_url(value: str = PUBLIC_URL) -> dashboard.TextBoxVariable:
     )
 
 
-def _labels(name: str, label: str, description: str, metric: str) -> dashboard.QueryVariable:
-    query = f"label_values({metric}, {name})"
+def _labels(name: str, label: str, description: str, metric: str, of: str = "") -> dashboard.QueryVariable:
+    query = f"label_values({metric}, {of or name})"
     return (
         dashboard.QueryVariable(name)
         .label(label)
@@ -63,3 +66,15 @@ def location() -> dashboard.QueryVariable:
 def database() -> dashboard.QueryVariable:
     """Return the choice of databases that are backed up."""
     return _labels("database", "Database", "Databases to show", "supercheck_backup_retained")
+
+
+def service() -> dashboard.QueryVariable:
+    """Return the choice of services that send spans."""
+    metric = "traces_span_metrics_calls_total"
+    return _labels("service", "Service", "Services to show: one, several or all", metric, "service_name")
+
+
+def route() -> dashboard.QueryVariable:
+    """Return the choice of routes of the services that are chosen."""
+    metric = 'traces_span_metrics_calls_total{service_name=~"$service"}'
+    return _labels("route", "Route", "Routes to show: one, several or all", metric, "http_route")

@@ -26,6 +26,7 @@ DASHBOARDS = frozenset(
         "supercheck-dependencies",
         "supercheck-scorecard",
         "supercheck-analytics",
+        "supercheck-traces-and-logs",
         "supercheck-edge",
         "supercheck-host",
     }

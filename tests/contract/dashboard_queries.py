@@ -16,12 +16,17 @@ EVERYTHING = {
     "queue": ".*",
     "location": ".*",
     "database": ".*",
+    "service": ".*",
+    "route": ".*",
     "datasource": "prometheus",
     "public_url": "http://127.0.0.1:9820",
     "__range": "1h",
     "__interval": "15s",
     "__rate_interval": "1m",
+    "__auto": "1m",
 }
+# type of a data source -> what it is asked in
+LANGUAGES = {"loki": "logql", "tempo": "traceql"}
 
 _KEYWORDS = frozenset(
     (
@@ -74,10 +79,26 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 def targets(dashboard: Json) -> Iterator[tuple[Json, Json]]:
-    """Yield (panel, target)."""
+    """Yield (panel, target) of those that ask Prometheus."""
     for panel in panels(dashboard):
-        for target in panel.get("targets", ()):
-            yield panel, target
+        if language_of(panel) == "promql":
+            for target in panel.get("targets", ()):
+                yield panel, target
+
+
+def language_of(panel: Json) -> str:
+    """Return what a panel's queries are written in, by the store that it asks."""
+    return LANGUAGES.get(panel.get("datasource", {}).get("type", ""), "promql")
+
+
+def store_queries(dashboard: Json) -> Iterator[tuple[str, str, str]]:
+    """Yield (where, language, query) of the panels that ask Loki or Tempo, with the variables put in."""
+    for panel in panels(dashboard):
+        language = language_of(panel)
+        if language != "promql":
+            for target in panel["targets"]:
+                text = target["expr" if language == "logql" else "query"]
+                yield f"{panel['title']} [{target['refId']}]", language, substitute(text, EVERYTHING)
 
 
 def expressions(dashboard: Json) -> Iterator[tuple[str, str]]:

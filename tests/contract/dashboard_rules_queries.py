@@ -6,7 +6,7 @@ Each rule has a broken dashboard in dashboards/broken.yaml that only this rule r
 import re
 from collections.abc import Iterator
 
-from contract.dashboard_queries import Json, expressions, metrics_in, panels, ranges_of, targets
+from contract.dashboard_queries import Json, expressions, language_of, metrics_in, panels, ranges_of, targets
 from contract.dashboard_rule import Facts, rule
 from contract.dashboard_rules_panels import NOW_TYPES
 
@@ -16,12 +16,18 @@ UNBOUNDED = ("queue", "location", "worker", "group")
 
 @rule
 def templated_datasource(dashboard: Json, facts: Facts) -> Iterator[str]:
-    """Every query asks the Prometheus that is chosen at the top."""
+    """Every query asks the Prometheus that is chosen at the top; or Loki or Tempo, which have one uid for all links."""
     wanted = {"type": "prometheus", "uid": "${datasource}"}
-    asked = [(panel["title"], panel.get("datasource")) for panel in panels(dashboard) if panel["type"] != "text"]
-    asked += [
-        (f"{panel['title']} [{target['refId']}]", target.get("datasource")) for panel, target in targets(dashboard)
-    ]
+    asked = []
+    for panel in panels(dashboard):
+        if panel["type"] == "text":
+            continue
+        language = language_of(panel)
+        store = {"type": panel["datasource"]["type"]} if language != "promql" else {}
+        own = {**store, "uid": store["type"]} if store else wanted
+        sources = [(panel["title"], panel.get("datasource"))]
+        sources += [(f"{panel['title']} [{it['refId']}]", it.get("datasource")) for it in panel.get("targets", ())]
+        asked += [(where, wanted if source == own else source) for where, source in sources]
     asked += [(f"annotation {mark['name']}", mark.get("datasource")) for mark in dashboard["annotations"]["list"]]
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
@@ -97,5 +103,5 @@ def named_lines(dashboard: Json, facts: Facts) -> Iterator[str]:
         if len(refs) != len(set(refs)):
             yield f"{panel['title']}: two queries with one letter"
         for target in panel.get("targets", ()):
-            if panel["type"] != "table" and target.get("legendFormat", "__auto") in ("", "__auto"):
+            if panel["type"] not in ("table", "logs") and target.get("legendFormat", "__auto") in ("", "__auto"):
                 yield f"{panel['title']} [{target['refId']}]: no legend"

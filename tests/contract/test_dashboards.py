@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from contract.dashboard_facts import DASHBOARDS, ROOT, alerts, facts, recorded
-from contract.dashboard_queries import EVERYTHING, Json, expressions, panels, queries, substitute
+from contract.dashboard_queries import EVERYTHING, Json, expressions, panels, queries, store_queries, substitute
 from contract.dashboard_rules import RULES, broken_rules
 from contract.dashboard_rules_panels import levels
+from contract.query_grammars import Language, problems
 from supercheck_exporter.thresholds import default_thresholds
 
 from dashboards.src import build as builder
@@ -129,6 +130,16 @@ def test_every_query_parses(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": names}]}), encoding="utf-8")
     done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_queries_of_loki_and_tempo_are_understood() -> None:
+    found = [query for board in FILES.values() for query in store_queries(board)]
+    assert {language for _, language, _ in found} == {"logql", "traceql"}
+    languages: tuple[Language, ...] = ("logql", "traceql")
+    for language in languages:
+        asked = {where: query for where, written, query in found if written == language}
+        wrong = problems(language, list(asked.values()))
+        assert {where: problem for where, problem in zip(asked, wrong, strict=True) if problem} == {}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -18,6 +18,7 @@ from e2e.history_host import host_series
 from e2e.history_redis import redis_series
 from e2e.history_secrets import secrets_series
 from e2e.history_storage import storage_series
+from e2e.history_traces import traces_series
 
 STEP_SECONDS = 15
 SPAN_SECONDS = 2 * 3600
@@ -253,7 +254,8 @@ def story(name: str, now: float) -> list[Series]:
     analytics = [Series(*one) for one in analytics_series(in_trouble, now, SPAN_SECONDS, TROUBLE_SECONDS)]
     edge = [Series(*one) for one in edge_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
     host = [Series(*one) for one in host_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
-    told = [*host, *redis, *edge, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
+    traces = [Series(*one) for one in traces_series(in_trouble, SPAN_SECONDS, TROUBLE_SECONDS)]
+    told = [*host, *traces, *redis, *edge, *database, *capacity, *secrets, *backups, *storage, *outside, *analytics]
     return [*series, *_workers(in_trouble, now), *told, *_stack(now), *_alerts(in_trouble, now)]
 
 
