@@ -79,6 +79,17 @@ def test_a_part_that_hangs_is_unhealthy_until_it_goes_on(bundle: Bundle, lasting
     bundle.wait_states(dict.fromkeys(lasting, "healthy"))
 
 
+def test_every_rule_is_evaluated_also_while_parts_were_away(bundle: Bundle) -> None:
+    """The slowest groups are evaluated every 5 minutes."""
+
+    def done() -> bool:
+        found = bundle.rules()
+        return bool(found) and all(rule["health"] != "unknown" for rule in found)
+
+    wait_for(done, 420, "every rule was evaluated")
+    assert {rule["name"]: rule.get("lastError") for rule in bundle.rules() if rule["health"] != "ok"} == {}
+
+
 class Kept:
     """What is written before a fault and looked for afterwards."""
 

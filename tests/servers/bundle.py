@@ -213,3 +213,8 @@ class Bundle:
         """JSON that a service answers itself on 127.0.0.1, by its own wget."""
         said = self.execute(service, "wget", "-q", "-O", "-", url, check=False)
         return json.loads(said) if said else None
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule that Prometheus has, with its health."""
+        answer = self.get("prometheus", "http://127.0.0.1:9090/api/v1/rules") or {"data": {"groups": []}}
+        return [rule for group in answer["data"]["groups"] for rule in group["rules"]]
