@@ -224,7 +224,7 @@ def _routes() -> models.Panel:
             Label("http_route", "Route", [links.route_of_cell()]),
         ],
         [
-            Value("19 of 20 in", ranked, "s", width=90),
+            Value("19 of 20 in", ranked, "s", width=115),
             Value("Requests", f"{_rate(routed, by)} and {ranked}", "reqps", width=90),
             Value("Wrong", f"{_share(routed, by)} and {ranked}", "percentunit", decimals=1, width=75),
         ],
