@@ -5,7 +5,6 @@ from .layout import Section, shelf
 from .levels import ANY_IS_CRITICAL, ANY_IS_WARNING, GREEN, RED, ZERO_IS_CRITICAL, Thresholds, states
 from .observability_detail import deliver_section, exporter_section, prometheus_section
 from .panels import Doc, one
-from .pipeline import lost
 from .sdk import models
 from .spec import Spec
 from .tables import Label, Value, rows
@@ -122,8 +121,8 @@ def _targets(limits: Thresholds) -> models.Panel:
         "Targets",
         Doc(
             "Every scrape target: does it answer, how long does it take, how many samples does it give. Of a "
-            "collector also how full its fullest queue is, and how many spans and log lines a second it loses.",
-            "all up, queues empty, nothing lost.",
+            "collector also how full its fullest queue is.",
+            "all up, queues empty.",
             "its host and port, then its log. Orange: slower than ExporterSlow allows, or a queue that fills because "
             "a store takes nothing.",
         ),
@@ -153,7 +152,6 @@ def _targets(limits: Thresholds) -> models.Panel:
                 width=70,
                 absent=" ",
             ),
-            Value("Lost", lost("job, instance"), "cps", width=70, absent=" "),
         ],
         no_data="Prometheus scrapes nothing",
         sort_by="State",

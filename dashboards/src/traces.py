@@ -311,7 +311,8 @@ def _volume() -> models.Panel:
             "steady, with the site's daily rhythm.",
             "a flood: read which line repeats. Nothing: does the log collector run?",
         ),
-        'sum by (service_name) (count_over_time({service_name=~"$service"} [$__auto]))',
+        # Loki refuses a selector that would match everything, as All does
+        'sum by (service_name) (count_over_time({service_name=~".+", service_name=~"$service"} [$__auto]))',
         "{{service_name}}",
         unit="short",
     )
