@@ -41,6 +41,7 @@ class DockerEngine:
         self._daemon: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._lock: IO[str] | None = None
+        self._forwarding = ""
 
     def __enter__(self) -> Self:
         if shutil.which("docker") is None:
@@ -114,6 +115,7 @@ class DockerEngine:
             raise NoDocker(f"another run of these tests uses {CACHE / 'docker'}") from None
         self._bridge()
         # as on a machine that has just booted: Docker then turns forwarding on itself, and closes it for strangers
+        self._forwarding = FORWARDING.read_text(encoding="ascii")
         FORWARDING.write_text("0", encoding="ascii")
         socket = f"unix://{self._folder}/docker.sock"
         with (self._folder / "log").open("wb") as log:
@@ -163,6 +165,9 @@ class DockerEngine:
                 self._daemon.wait()
             self._daemon = None
             subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
+        if self._forwarding:
+            FORWARDING.write_text(self._forwarding, encoding="ascii")
+            self._forwarding = ""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
