@@ -20,7 +20,7 @@ from servers.traced_site import INSTRUMENTATION, SiteProcess, preload
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 TABLE = "CREATE TABLE IF NOT EXISTS visits (id int GENERATED ALWAYS AS IDENTITY, who text, what text)"
 LOOP, BROKEN = "select who from visits where id = ?", "select * from no_such_table where word = ?"
-SECRETS = ("hunter2", "s3cr3t", "hara", "4242", OWNER_PASSWORD)
+SECRETS = ("hunter2", "s3cr3t", "hara", "1042424242", OWNER_PASSWORD)
 
 
 @pytest.fixture(scope="module")

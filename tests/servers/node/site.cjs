@@ -22,7 +22,7 @@ async function app() {
   const routes = {
     '/api/health': async () => ({ status: 'ok' }),
     '/api/run': async () => {
-      const [row] = await sql.unsafe("insert into visits (who, what) values ($1, 'o''hara 4242') returning id", ['ada']);
+      const [row] = await sql.unsafe("insert into visits (who, what) values ($1, 'o''hara 1042424242') returning id", ['ada']);
       await redis.set('site:last', String(row.id));
       const job = await queue.add(`run-${row.id}`, { runId: row.id, secret: 'hunter2' }, { jobId: `run-${row.id}` });
       log.info({ runId: row.id }, 'run added');
@@ -35,7 +35,7 @@ async function app() {
     },
     '/api/loop/literals': async () => {
       for (let id = 0; id < 12; id += 1) {
-        const ids = Array.from({ length: id + 1 }, (_, more) => 4242 + more).join(', ');
+        const ids = Array.from({ length: id + 1 }, (_, more) => 1042424242 + more).join(', ');
         await sql.unsafe(`select who from visits where what = 'hunter2 ${id}' and id in (${ids}) -- run ${id}`);
       }
       return {};
