@@ -45,6 +45,9 @@ OF_COMPONENT = {
     "host": HOST,
 }
 
+# ... and these of a component go elsewhere: they are made of spans.
+OF_ALERT = {"ApiErrorRateHigh": TRACES, "ApiLatencyHigh": TRACES, "QueryRepetitionHigh": TRACES}
+
 _KEPT = "${__url_time_range}&${datasource:queryparam}&${public_url:queryparam}"
 
 

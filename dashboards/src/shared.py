@@ -41,6 +41,8 @@ def with_dashboard(expr: str) -> str:
     labelled = f'label_replace({labelled}, "dashboard", "{_short(links.OVERVIEW)}", "", "")'
     for component, uid in links.OF_COMPONENT.items():
         labelled = f'label_replace({labelled}, "dashboard", "{_short(uid)}", "component", "{component}")'
+    for alert, uid in links.OF_ALERT.items():
+        labelled = f'label_replace({labelled}, "dashboard", "{_short(uid)}", "alertname", "{alert}")'
     return labelled
 
 

@@ -93,6 +93,8 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             unit="percentunit",
             decimals=2,
             no_data=_NO_SPANS,
+            levels=limits.above(warning="api_error_ratio", critical="api_error_critical_ratio"),
+            runbooks=["ApiErrorRateHigh"],
         ),
         one(
             "19 of 20 within",
@@ -104,17 +106,20 @@ def _strip(limits: Thresholds) -> list[models.Panel]:
             _quantile(_SERVER),
             unit="s",
             no_data=_NO_SPANS,
+            levels=limits.above(warning="api_p95_seconds"),
+            runbooks=["ApiLatencyHigh"],
         ),
         one(
             "Repeated queries",
             Doc(
-                "Requests and jobs a second below which one query was sent ten times or more (N+1).",
+                "Requests and jobs a second below which one query was sent more than ten times (N+1).",
                 "0.",
                 "'Where one query is repeated' below names them, with the query.",
             ),
             'sum(rate(traces_span_metrics_repeated_queries_total{service_name=~"$service"}[$__rate_interval])) '
             f"or 0 * {_rate(_SERVER)}",
             unit="cps",
+            runbooks=["QueryRepetitionHigh"],
             decimals=2,
             no_data=_NO_SPANS,
         ),
@@ -263,11 +268,11 @@ def _repeated() -> models.Panel:
     return found_traces(
         "Where one query is repeated",
         Doc(
-            "The newest kept traces in which one query was sent ten times or more below one span, with the query.",
+            "The newest kept traces in which one query was sent more than ten times below one span, with the query.",
             "none.",
             "fetch the rows with one query (a join, or `IN (...)`) where the span's code loops over them.",
         ),
-        f"{{{_SPANS_OF} && span.supercheck.repeated_queries>=10}} "
+        f"{{{_SPANS_OF} && span.supercheck.repeated_queries>10}} "
         "| select(span.supercheck.repeated_query, span.supercheck.repeated_queries)",
         nothing="no kept trace repeats a query",
     )
@@ -293,11 +298,11 @@ def _errors() -> models.Panel:
     return counted_lines(
         "Error lines by service",
         Doc(
-            "Log lines of level error or worse, by the service that wrote them.",
+            "Log lines of level ERROR or FATAL, by the service that wrote them.",
             "few, and no steps.",
             "read them below; a line with a trace id leads to its trace.",
         ),
-        'sum by (service_name) (count_over_time({service_name=~"$service", level=~"error|fatal|critical"} [$__auto]))',
+        'sum by (service_name) (count_over_time({service_name=~"$service", level=~"ERROR|FATAL"} [$__auto]))',
         "{{service_name}}",
         unit="short",
     )
@@ -326,7 +331,7 @@ def _newest() -> models.Panel:
             "empty, or warnings that are known.",
             "open the line, then its trace: it shows what led to it.",
         ),
-        '{service_name=~"$service", level=~"warn|error|fatal|critical"}',
+        '{service_name=~"$service", level=~"WARN|ERROR|FATAL"}',
     )
 
 

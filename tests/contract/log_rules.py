@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 import yaml
+from contract.feature_list import ROOT
 from contract.rule_files import RULES, Rule
 
 LOG_RULES = sorted(RULES.glob("loki/*.yaml"))
@@ -35,6 +36,31 @@ def log_alerts() -> list[Rule]:
 
 
 LOG_ALERTS = log_alerts()
+
+
+def stored_fields() -> set[str]:
+    """The labels that Loki makes, and the fields that the log collector puts beside a line, as LogQL names them."""
+    loki = yaml.safe_load((ROOT / "compose/loki/loki.yaml").read_text())
+    labels = loki["limits_config"]["otlp_config"]["resource_attributes"]["attributes_config"][0]["attributes"]
+    collector = (ROOT / "otel-collector/logs.yaml").read_text()
+    kept = re.search(r"keep_keys\(log\.attributes, \[(.*?)\]\)", collector)
+    assert kept
+    return {label.replace(".", "_") for label in labels} | set(re.findall(r'"(\w+)"', kept[1])) | {"stack"}
+
+
+def stored_levels() -> set[str]:
+    """The words that the collector writes as a line's level."""
+    collector = (ROOT / "otel-collector/config.yaml").read_text()
+    return set(re.findall(r'set\(log\.attributes\["level"\], "(\w+)"\)', collector))
+
+
+def finds_nothing(logql: str) -> set[str]:
+    """The labels and levels that a query names and nothing has. Loki knows no wrong one: it finds nothing, for ever."""
+    levels = {word for value in re.findall(r'\blevel=~?"([^"]*)"', logql) for word in value.split("|")}
+    plain = re.sub(r'"[^"]*"', '""', logql)
+    named = set(re.findall(r'(\w+)\s*(?:=~|!=|!~|=)\s*"', plain))
+    named |= {name for labels in re.findall(r"(?:by|on) \(([^)]*)\)", plain) for name in re.split(r",\s*", labels)}
+    return (named - stored_fields()) | (levels - stored_levels())
 
 
 def log_unit_tests() -> list[dict[str, Any]]:

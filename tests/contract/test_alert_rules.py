@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.dashboard_facts import DASHBOARDS
 from contract.rule_files import (
     ALERTS,
     FOREIGN,
@@ -30,22 +31,6 @@ from supercheck_exporter.thresholds import default_thresholds
 
 SEVERITIES = {"critical", "warning", "info", "none"}
 ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url", "value", "threshold"}
-DASHBOARDS = {
-    "supercheck-overview",
-    "supercheck-queues",
-    "supercheck-workers",
-    "supercheck-observability",
-    "supercheck-database",
-    "supercheck-redis",
-    "supercheck-capacity",
-    "supercheck-edge",
-    "supercheck-host",
-    "supercheck-secrets",
-    "supercheck-backups",
-    "supercheck-storage",
-    "supercheck-dependencies",
-    "supercheck-scorecard",
-}
 TESTS = unit_tests()
 by_id = pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.id)
 

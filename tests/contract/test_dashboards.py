@@ -16,6 +16,7 @@ from contract.dashboard_facts import DASHBOARDS, ROOT, alerts, facts, recorded
 from contract.dashboard_queries import EVERYTHING, Json, expressions, panels, queries, store_queries, substitute
 from contract.dashboard_rules import RULES, broken_rules
 from contract.dashboard_rules_panels import levels
+from contract.log_rules import finds_nothing
 from contract.query_grammars import Language, problems
 from supercheck_exporter.thresholds import default_thresholds
 
@@ -105,7 +106,8 @@ def test_alerts_link_to_the_dashboard_that_links_back() -> None:
         assert isinstance(labels, dict) and isinstance(annotations, dict)  # noqa: PT018
         found = re.search(r"/d/([\w-]+)", annotations["dashboard_url"])
         assert found
-        assert found[1] == links.OF_COMPONENT.get(labels["component"], links.OVERVIEW), alert["alert"]
+        of_component = links.OF_COMPONENT.get(labels["component"], links.OVERVIEW)
+        assert found[1] == links.OF_ALERT.get(str(alert["alert"]), of_component), alert["alert"]
         assert f"/runbooks/{alert['alert']}" in str(FILES[f"{found[1]}.json"]), alert["alert"]
 
 
@@ -140,6 +142,9 @@ def test_queries_of_loki_and_tempo_are_understood() -> None:
         asked = {where: query for where, written, query in found if written == language}
         wrong = problems(language, list(asked.values()))
         assert {where: problem for where, problem in zip(asked, wrong, strict=True) if problem} == {}
+    assert {where: finds_nothing(query) for where, written, query in found if written == "logql"} == {
+        where: set() for where, written, _ in found if written == "logql"
+    }
 
 
 @pytest.mark.parametrize("name", FILES)

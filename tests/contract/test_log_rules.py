@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
-from contract.feature_list import ROOT
-from contract.log_rules import LOG_ALERTS, LOG_RULES, LOG_TESTS, as_prometheus_rules, log_unit_tests, to_promql
+from contract.log_rules import (
+    LOG_ALERTS,
+    LOG_RULES,
+    LOG_TESTS,
+    as_prometheus_rules,
+    finds_nothing,
+    log_unit_tests,
+    to_promql,
+)
 from contract.query_grammars import problems
 from contract.rule_files import RULES, Rule
 from contract.test_alert_rules import ANNOTATIONS, promtools
@@ -48,24 +55,17 @@ def test_each_label_that_a_text_names_survives_the_aggregation(rule: Rule) -> No
     assert set(re.findall(r"\$labels\.(\w+)", texts)) <= kept
 
 
-def stored_fields() -> set[str]:
-    """The labels that Loki makes, and the fields that the log collector puts beside a line, as LogQL names them."""
-    loki = yaml.safe_load((ROOT / "compose/loki/loki.yaml").read_text())
-    labels = loki["limits_config"]["otlp_config"]["resource_attributes"]["attributes_config"][0]["attributes"]
-    collector = (ROOT / "otel-collector/logs.yaml").read_text()
-    kept = re.search(r"keep_keys\(log\.attributes, \[(.*?)\]\)", collector)
-    assert kept
-    return {label.replace(".", "_") for label in labels} | set(re.findall(r'"(\w+)"', kept[1])) | {"stack"}
-
-
 @by_id
-def test_each_label_that_a_query_names_is_stored(rule: Rule) -> None:
-    """Loki does not know a wrong one: it would find nothing, for ever."""
-    expr = re.sub(r'"[^"]*"', '""', rule.data["expr"])
-    named = set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)\s*\"", expr))
-    named |= {name for labels in re.findall(r"(?:by|on) \(([^)]*)\)", expr) for name in re.split(r",\s*", labels)}
-    assert named
-    assert named <= stored_fields()
+def test_each_label_and_level_that_a_query_names_is_stored(rule: Rule) -> None:
+    assert finds_nothing(rule.data["expr"]) == set()
+
+
+def test_a_label_or_level_that_nothing_has_is_seen() -> None:
+    assert finds_nothing('sum by (pod) (rate({service_name="a", level=~"ERROR|error", host!=""} [5m]))') == {
+        "pod",
+        "error",
+        "host",
+    }
 
 
 @by_id
