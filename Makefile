@@ -3,8 +3,8 @@
 VENV := .venv/bin
 MYPY := $(VENV)/mypy
 TYPED := $(wildcard exporters/supercheck_exporter tests compose/demo compose/backup/supercheck_backup dashboards/src)
-# most of the time a test waits for a real program, so three share two processors well
-TEST_PROCESSES ?= 3
+# most of the time a test waits for a real program, so four share two processors well
+TEST_PROCESSES ?= 4
 COMPOSE := docker compose -f compose/compose.yaml
 
 .DEFAULT_GOAL := help

@@ -9,7 +9,7 @@ import ts from 'typescript';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const schema = '@grafana/schema/dist/esm/raw/composable';
-const kinds = { timeseries: 'TimeSeries', stat: 'Stat', gauge: 'Gauge', bargauge: 'BarGauge', table: 'Table', text: 'Text' };
+const kinds = { timeseries: 'TimeSeries', stat: 'Stat', gauge: 'Gauge', bargauge: 'BarGauge', table: 'Table', text: 'Text', logs: 'Logs' };
 
 // What the builders' SDK writes at its defaults and this version of Grafana no longer has (Grafana reads over it), and
 // `definition`, which Grafana writes and its schema does not name.
@@ -25,11 +25,20 @@ ${Object.entries(kinds).map(([kind, name]) => `import type * as ${name} from '${
 
 type Words<T> = T extends string ? \`\${T}\` : T extends (infer U)[] ? Words<U>[] : T extends object ? { [K in keyof T]: Words<T[K]> } : T;
 type Known<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
-interface Target {
+// Queries of Loki and Tempo are not part of @grafana/schema: what their data sources document.
+interface LokiTarget {
+  refId: string; expr: string; datasource: { type: 'loki'; uid: string }; queryType: 'range' | 'instant'; legendFormat?: string; maxLines?: number;
+}
+interface TempoTarget {
+  refId: string; query: string; datasource: { type: 'tempo'; uid: string }; queryType: 'traceql'; limit?: number; filters: never[];
+  tableType?: 'traces' | 'spans' | 'raw';
+}
+interface PrometheusTarget {
   refId: string; expr: string; datasource: { type: 'prometheus'; uid: string };
   instant?: boolean; range?: boolean; format?: 'time_series' | 'table' | 'heatmap'; legendFormat?: string; interval?: string; hide?: boolean;
   editorMode?: 'builder' | 'code'; exemplar?: boolean; intervalFactor?: number;
 }
+type Target = PrometheusTarget | LokiTarget | TempoTarget;
 type Fields<Custom> = Omit<FieldConfigSource, 'defaults'> & { defaults: Omit<Known<FieldConfig>, 'custom'> & { custom?: Partial<Custom> } };
 type Of<Type extends string, Options, Custom = Record<string, never>> = Words<
   Omit<Known<Panel>, 'type' | 'options' | 'targets' | 'fieldConfig' | 'title' | 'description' | 'gridPos' | 'id'> &
@@ -38,7 +47,8 @@ type Of<Type extends string, Options, Custom = Record<string, never>> = Words<
 type Row = Omit<Words<RowPanel>, 'panels' | 'type'> & { type: 'row'; panels: AnyPanel[] };
 export type AnyPanel = Row
   | Of<'timeseries', TimeSeries.Options, TimeSeries.FieldConfig> | Of<'table', Table.Options & TableLeftover, TableFieldOptions>
-  | Of<'stat', Stat.Options> | Of<'gauge', Gauge.Options> | Of<'bargauge', BarGauge.Options> | Of<'text', Text.Options>;
+  | Of<'stat', Stat.Options> | Of<'gauge', Gauge.Options> | Of<'bargauge', BarGauge.Options>
+  | Of<'text', Text.Options> | Of<'logs', Logs.Options>;
 type Annotation = Omit<Words<NonNullable<NonNullable<Raw['annotations']>['list']>[number]>, 'snapshotData'> & {
   expr?: string; step?: string; titleFormat?: string; textFormat?: string; tagKeys?: string;
 };

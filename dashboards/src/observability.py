@@ -120,8 +120,8 @@ def _targets(limits: Thresholds) -> models.Panel:
     return rows(
         "Targets",
         Doc(
-            "Every scrape target: does it answer, how long does it take, how many samples does it give. Of a "
-            "collector also how full its fullest queue is.",
+            "Every scrape target: does it answer, and how long does it take. Of a collector also how full its "
+            "fullest queue is.",
             "all up, queues empty.",
             "its host and port, then its log. Orange: slower than ExporterSlow allows, or a queue that fills because "
             "a store takes nothing.",
@@ -142,7 +142,6 @@ def _targets(limits: Thresholds) -> models.Panel:
                 limits.above(warning="exporter_scrape_seconds"),
                 width=75,
             ),
-            Value("Samples", "max by (job, instance) (scrape_samples_scraped)", "short", width=80),
             Value(
                 "Queue",
                 "max by (job, instance) (otelcol_exporter_queue_size / (otelcol_exporter_queue_capacity > 0))",

@@ -138,8 +138,8 @@ def _locations() -> models.Panel:
     return rows(
         f"Locations (up to {promql.TABLE_ROWS}, the neediest first)",
         Doc(
-            "Workers of each location: alive, serving it from anywhere, 15 minutes ago, wanted and missing, and the "
-            "start of the newest.",
+            "Workers of each location: alive, serving it from anywhere, serving 15 minutes before, wanted and missing, "
+            "and the start of the newest.",
             "nothing missing, as many as 15 minutes ago.",
             "fewer than before: see who is left in 'Each worker'. The newest start says whether it was a deploy.",
         ),
@@ -147,7 +147,7 @@ def _locations() -> models.Panel:
         [
             Value("Alive", column(alive), "short", Levels(RED, ((1, GREEN),))),
             Value("Serving", column(promql.each("supercheck_location_workers", promql.LOCATION, "location")), "short"),
-            Value("15 min ago", column(f"max by (location) ({before} offset 15m)"), "short"),
+            Value("Before", column(f"max by (location) ({before} offset 15m)"), "short"),
             Value("Wanted", column(wanted), "short"),
             Value("Missing", column(f"clamp_min({wanted} - {alive}, 0)"), "short", ANY_IS_WARNING),
             Value("Newest start", column(f"1000 * max by (location) ({started})"), "dateTimeFromNow", width=140),

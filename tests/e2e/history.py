@@ -166,7 +166,6 @@ def _stack(now: float) -> Iterator[Series]:
         target = {"job": job, "instance": f"127.0.0.1:{port}"}
         yield Series("up", target, _constant(1))
         yield Series("scrape_duration_seconds", target, _wave(0.05, 0.01, 900))
-        yield Series("scrape_samples_scraped", target, _constant(420))
         yield Series("process_resident_memory_bytes", target, _wave(90e6 + port * 1e4, 4e6, 3000))
     for n, collector in enumerate(COLLECTORS):
         labels = {"collector": collector}

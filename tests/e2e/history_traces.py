@@ -48,7 +48,7 @@ def traces_series(in_trouble: bool, span: float, trouble: float) -> Iterator[Tol
         yield "otelcol_exporter_queue_size", by, lambda t, n=waits: 2000 + n * since(t)  # type: ignore[misc]
         yield "otelcol_exporter_queue_capacity", by, lambda t: ROOM
     target = {"job": "otel-collector", "instance": "otel-collector:8888"}
-    for name, value in (("up", 1.0), ("scrape_duration_seconds", 0.01), ("scrape_samples_scraped", 120.0)):
+    for name, value in (("up", 1.0), ("scrape_duration_seconds", 0.01)):
         yield name, target, lambda t, value=value: value  # type: ignore[misc]
     taken = {"job": "otel-collector", "instance": "otel-collector:8888", "receiver": "otlp", "transport": "http"}
     yield "otelcol_receiver_refused_spans", taken, counted(0.0, 0.3)
