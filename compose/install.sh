@@ -15,6 +15,8 @@ UV_VERSION=0.13.9
 ALERTMANAGER_VERSION=v0.28.1
 PROMETHEUS_VERSION=v0.313.3 # the Go module's number of Prometheus 3.13.3
 VERSITYGW_VERSION=v1.8.0
+COMPOSE_VERSION=v2.40.3
+JAEGER_VERSION=v1.76.0 # the Go module's number of Jaeger 2.13.0, without its pages; newer ones are no module of this path
 
 cd "$(dirname "$0")/.."
 TOOLS="$HOME/.cache/supercheck-observability/bin"
@@ -179,20 +181,11 @@ install_preview() {
 
 stands() { go version -m "$TOOLS/$1" 2>/dev/null | grep -Eq "(mod|dep).*/$2[[:space:]]+$3([[:space:]]|$)"; }
 
-# `go install` refuses a module whose go.mod replaces another: a module of our own repeats its lines.
-build_prometheus() {
-    local module=github.com/prometheus/prometheus source scratch
-    scratch=$(mktemp -d)
-    source=$(go mod download -json "$module@$PROMETHEUS_VERSION" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-    cp "$source/go.mod" "$source/go.sum" "$scratch/"
-    chmod u+w "$scratch"/*
-    (
-        cd "$scratch"
-        go mod edit -module=tools -require="$module@$PROMETHEUS_VERSION"
-        # without the discovery of 25 clouds, which nobody needs here
-        nice go build -mod=mod -tags remove_all_sd -o "$TOOLS/" "$module/cmd/prometheus" "$module/cmd/promtool"
-    )
-    rm -rf "$scratch"
+# build TEXT NAME MODULE VERSION PACKAGE [FLAG]...: one program, where this version of it does not stand already
+build() {
+    if stands "$2" "${3#*/}" "$4"; then return; fi
+    working "$1"
+    compose/tools/go-module.sh "$TOOLS/$2" "${@:3}"
 }
 
 install_tools() {
@@ -209,18 +202,19 @@ install_tools() {
         working "versitygw $VERSITYGW_VERSION, an S3 server (about a minute)"
         GOBIN=$TOOLS nice go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION"
     fi
-    if [ ! -x "$TOOLS/docker-compose" ]; then working "docker's compose plugin (about two minutes)"; fi
-    compose/tools/docker-compose.sh "$TOOLS/docker-compose"
-    if [ ! -x "$TOOLS/jaeger" ]; then working "Jaeger 2 (about four minutes)"; fi
-    compose/tools/jaeger.sh "$TOOLS/jaeger"
+    build "docker's compose plugin $COMPOSE_VERSION (about two minutes)" docker-compose github.com/docker/compose/v2 "$COMPOSE_VERSION" cmd \
+        || say "without it nothing is proved in Docker, where docker has no compose plugin of its own"
+    build "Jaeger 2 (about four minutes)" jaeger github.com/jaegertracing/jaeger "$JAEGER_VERSION" cmd/jaeger \
+        || say "without it no trace is looked for in a Jaeger"
     if [ ! -x "$TOOLS/pgbouncer-1.24" ]; then working "PgBouncer 1.24 (about 20 seconds)"; fi
     compose/tools/pgbouncer.sh "$TOOLS/pgbouncer-1.24" || say "without it only Debian's own PgBouncer is tested"
     if [ ! -x "$TOOLS/otelcol" ]; then working "the OpenTelemetry Collector (about five minutes)"; fi
     compose/tools/otelcol.sh "$TOOLS/otelcol" || say "without it nothing of the trace and log pipeline is tested"
-    if ! { stands prometheus prometheus "$PROMETHEUS_VERSION" && stands promtool prometheus "$PROMETHEUS_VERSION"; }; then
-        working "Prometheus and promtool $PROMETHEUS_VERSION (5 to 10 minutes)"
-        build_prometheus
-    fi
+    for program in prometheus promtool; do
+        # without the discovery of 25 clouds, which nobody needs here
+        build "$program $PROMETHEUS_VERSION (5 to 10 minutes for the first of the two)" \
+            "$program" github.com/prometheus/prometheus "$PROMETHEUS_VERSION" "cmd/$program" -tags remove_all_sd
+    done
 }
 
 # ----

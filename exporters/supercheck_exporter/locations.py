@@ -58,8 +58,11 @@ class LocationChecks:
         self._most = most
         self._last: dict[tuple[str, str], _Last] = {}
         self._success: dict[str, float] = {}
+        self._whole_from = 0.0
+        """From this time on what is held is whole again: what was dropped would say nothing any more."""
+
         self.too_many = False
-        """Whether there are more than can be held: then nothing is said."""
+        """Whether there are more than can be held, or were lately: then nothing is said."""
 
     def add(self, seen: Iterable[Seen], now: float) -> None:
         """Take what a look saw, and forget what says nothing any more. ``now`` is the database's Unix time."""
@@ -70,9 +73,9 @@ class LocationChecks:
             if one.up is not None:
                 self._success[one.location] = max(one.up, self._success.get(one.location, 0.0))
         self._last = {key: last for key, last in self._last.items() if last.until > now}
-        self.too_many = len(self._last) > self._most
-        if self.too_many:
-            self._last = {}
+        if len(self._last) > self._most:
+            self._last, self._whole_from = {}, now + MOST_LIFE_SECONDS
+        self.too_many = now < self._whole_from
 
     def standings(self, locations: Iterable[str]) -> dict[str, Standing]:
         """How each of these locations stands; those without any check have 0 monitors. Empty with too many checks."""

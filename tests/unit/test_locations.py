@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from supercheck_exporter.locations import LocationChecks, Seen, Standing
+from supercheck_exporter.locations import MOST_LIFE_SECONDS, LocationChecks, Seen, Standing
 
 NOW = 1_000_000.0
 MINUTE = 60.0
@@ -74,5 +74,11 @@ def test_with_more_checks_than_can_be_held_nothing_is_said() -> None:
     checks.add([up(name, "eu") for name in "abc"], NOW)
     assert checks.too_many
     assert checks.standings(["eu"]) == {}
+    # those that were dropped are not known again at once: a part of them would be a wrong number
     checks.add([up("a", "eu")], NOW)
+    assert checks.too_many
+    assert checks.standings(["eu"]) == {}
+    later = NOW + MOST_LIFE_SECONDS
+    checks.add([up("a", "eu")._replace(up=later)], later)
+    assert not checks.too_many
     assert checks.standings(["eu"])["eu"].monitors == 1

@@ -45,10 +45,10 @@ STOPPED_SECONDS = 3.0
 
 BACKFILL_ENTRIES = 10_000
 BACKFILL_BYTES = 4_000_000
+BACKFILL_STEP = 200
+
 MAX_LEFT = 1000
 """Queues that are gone and remembered."""
-
-BACKFILL_STEP = 200
 
 
 class Sink(Protocol):

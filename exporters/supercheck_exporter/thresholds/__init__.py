@@ -46,7 +46,14 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *host.THRESHOLDS,
 )
 
-ORDER: tuple[tuple[str, str], ...] = (*queue.ORDER, *redis.ORDER, *database.ORDER, *dependency.ORDER, *host.ORDER)
+ORDER: tuple[tuple[str, str], ...] = (
+    *queue.ORDER,
+    *redis.ORDER,
+    *database.ORDER,
+    *dependency.ORDER,
+    *api.ORDER,
+    *host.ORDER,
+)
 """(the smaller one, the larger one): the other way round the page would come before the warning."""
 
 

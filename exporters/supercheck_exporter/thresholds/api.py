@@ -58,3 +58,6 @@ THRESHOLDS = (
         "Spans of a name that repeated a query over ten times in 15 minutes: above it QueryRepetitionHigh warns.",
     ),
 )
+
+ORDER = (("api_error_ratio", "api_error_critical_ratio"),)
+"""(the smaller one, the larger one)."""
